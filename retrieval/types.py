@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, Generic, Literal, TypeVar
 
 import numpy as np
@@ -21,6 +22,15 @@ DEFAULT_CHUNK_TOKENS = 800  # OpenAI's `auto` strategy
 DEFAULT_OVERLAP_TOKENS = 400
 
 T = TypeVar("T")
+
+
+class Unset(Enum):
+    """Tells "leave it as it is" from None, which clears."""
+
+    UNSET = "unset"
+
+
+UNSET = Unset.UNSET
 
 
 # --- the write path -----------------------------------------------------------------------
@@ -118,8 +128,8 @@ class Document:
 class ChunkingStrategy:
     """How an attachment is cut; the contract's `static`, and `auto` with its values."""
 
-    max_chunk_size_tokens: int = DEFAULT_CHUNK_TOKENS  # 100–4096
-    chunk_overlap_tokens: int = DEFAULT_OVERLAP_TOKENS  # 0 – half of the above
+    max_chunk_size_tokens: int = DEFAULT_CHUNK_TOKENS  # 100-4096
+    chunk_overlap_tokens: int = DEFAULT_OVERLAP_TOKENS  # 0 - half of the above
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +269,29 @@ class Page(Generic[T]):
     has_more: bool
 
 
+@dataclass(frozen=True, slots=True)
+class FileChange:
+    """The newest state of one attachment that changed after some `seq`."""
+
+    seq: int
+    file_n: int  # row number of the attachment, never used again
+    file_id: str
+    filename: str
+    attributes: Attributes
+    content_seq: int  # when its chunks were last committed; 0 means it has none yet
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileContent:
+    """What an index needs to know of one file."""
+
+    texts: Sequence[str]  # (n_windows,)
+    vectors: Vectors  # (n_windows, dim)
+    chunk_first_window: NDArray[np.int32]  # (n_chunks,)
+    chunk_n_windows: NDArray[np.int32]  # (n_chunks,)
+
+
 # --- the query path -----------------------------------------------------------------------
 
 
@@ -276,8 +309,8 @@ class Query:
 
     texts: tuple[str, ...]  # at least one, none blank
     filter: Any = None  # retrieval.filters.Filter | None; Any keeps this file free of imports
-    limit: int = 10  # 1–50 chunks
-    min_score: float = 0.0  # 0–1
+    limit: int = 10  # 1-50 chunks
+    min_score: float = 0.0  # 0-1
     ranker: Ranker = "auto"
     weights: HybridWeights | None = None
     rewrite: bool = False
