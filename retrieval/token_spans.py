@@ -1,0 +1,86 @@
+"""Where the tokens of a text stand, for texts of any length, with the `tokenizers` library."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from numpy.typing import NDArray
+    from tokenizers import Tokenizer
+
+# One call for a whole book takes memory many times its size, and a batch of pieces is spread
+# over the cores; ours, smallest of 8k-256k within 3 % of the fastest.
+_PIECE_CHARS = 16_384
+_BATCH_PIECES = 16
+# The BERT tokenizers give up on words longer than this and make them one unknown token.
+_MAX_WORD_CHARS = 100
+
+
+def plain_tokenizer(json: str) -> Tokenizer:
+    """A tokenizer of this description that neither cuts nor pads, whatever the description says.
+
+    The default model's says to do both at 128 tokens.
+    """
+    from tokenizers import Tokenizer  # noqa: PLC0415  only a loaded model needs it
+
+    tokenizer = Tokenizer.from_str(json)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
+
+
+def token_spans(tokenizer: Tokenizer, text: str) -> NDArray[np.int32]:
+    """(n_tokens, 2) character starts and ends, in order of start, without special tokens.
+
+    A word too long for the vocabulary is one unknown token to the model. Here it counts as a
+    token a character: else a megabyte of base64 would be one token and fill one window.
+    """
+    found = [np.empty((0, 2), dtype=np.int32)]
+    pieces = _pieces(text)
+    while batch := list(itertools.islice(pieces, _BATCH_PIECES)):
+        encodings = tokenizer.encode_batch(
+            [text[start:end] for start, end in batch], add_special_tokens=False
+        )
+        for (start, _), encoding in zip(batch, encodings, strict=True):
+            spans = np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2)
+            found.append(spans + np.int32(start))
+    return _spread_long_words(np.concatenate(found))
+
+
+def _pieces(text: str) -> Iterator[tuple[int, int]]:
+    """Spans that cover the text, cut at white space unless there is none for a whole piece."""
+    start = 0
+    while start < len(text):
+        end = min(start + _PIECE_CHARS, len(text))
+        if end < len(text):
+            end = _white_space_before(text, start, end) or end
+        yield start, end
+        start = end
+
+
+def _white_space_before(text: str, start: int, end: int) -> int | None:
+    """The last place in text[start:end], not the first, where a white-space character stands."""
+    head = text[start:end].rstrip()
+    if len(head) < end - start:
+        return start + len(head) if head else None
+    last_word = head.split()[-1]
+    return end - len(last_word) if len(last_word) < len(head) else None
+
+
+def _spread_long_words(spans: NDArray[np.int32]) -> NDArray[np.int32]:
+    """One span a character in place of each span over _MAX_WORD_CHARS."""
+    lengths = spans[:, 1] - spans[:, 0]
+    is_long = lengths > _MAX_WORD_CHARS
+    if not is_long.any():
+        return spans
+    repeats = np.where(is_long, lengths, 1)
+    first_of = np.cumsum(repeats) - repeats
+    within = np.arange(repeats.sum()) - np.repeat(first_of, repeats)
+    starts = np.repeat(spans[:, 0], repeats) + within
+    ends = np.where(np.repeat(is_long, repeats), starts + 1, np.repeat(spans[:, 1], repeats))
+    return np.stack([starts, ends], axis=1).astype(np.int32)
