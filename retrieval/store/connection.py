@@ -1,0 +1,125 @@
+"""Who may read and write when: snapshots for readers, one writer at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from retrieval.errors import CorruptStore, StoreBusy
+from retrieval.store.blobs import Blobs
+from retrieval.store.migrations import migrate
+from retrieval.store.tables import Tables
+
+DATABASE = "sourcebook.db"
+# Another process may hold the lock for as long as the commit of a very large file takes.
+BUSY_TIMEOUT_S = 60.0
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # a commit that was answered survives a power cut
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA mmap_size = 1073741824",
+    "PRAGMA temp_store = MEMORY",
+)
+
+
+class Store:
+    """An open data folder; safe for threads, and for other processes on the same folder.
+
+    `read()` gives a snapshot, `write()` a transaction. Writers take turns: threads by a
+    lock, processes by SQLite's. Readers never wait for writers.
+    """
+
+    def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.blobs = Blobs(folder / "blobs")
+        self.clock = clock
+        self._path = folder / DATABASE
+        self._write_lock = threading.Lock()
+        self._pool_lock = threading.Lock()
+        self._idle_readers: list[sqlite3.Connection] = []
+        self._closed = False
+        self._writer = self._connect()
+        with _translated(self._path):
+            migrate(self._writer)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[Tables]:
+        """One snapshot of the whole database, unmoved by commits that come meanwhile."""
+        connection = self._borrow_reader()
+        try:
+            with _translated(self._path):
+                connection.execute("BEGIN")
+                yield Tables(connection, self.clock)
+        finally:
+            connection.rollback()
+            self._return_reader(connection)
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[Tables]:
+        """One transaction: durable when the block ends, nothing of it if the block raises.
+
+        Raises:
+            StoreBusy: another process held the write lock for `BUSY_TIMEOUT_S`.
+        """
+        with self._write_lock, _translated(self._path):
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield Tables(self._writer, self.clock)
+            except BaseException:
+                self._writer.rollback()
+                raise
+            self._writer.commit()
+
+    def close(self) -> None:
+        """Close every connection; the folder can be opened again at once."""
+        with self._write_lock, self._pool_lock:
+            self._closed = True
+            for connection in [self._writer, *self._idle_readers]:
+                connection.close()
+            self._idle_readers.clear()
+
+    def _borrow_reader(self) -> sqlite3.Connection:
+        with self._pool_lock:
+            if self._idle_readers:
+                return self._idle_readers.pop()
+        connection = self._connect()
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    def _return_reader(self, connection: sqlite3.Connection) -> None:
+        with self._pool_lock:
+            if not self._closed:
+                self._idle_readers.append(connection)
+                return
+        connection.close()
+
+    def _connect(self) -> sqlite3.Connection:
+        with _translated(self._path):
+            connection = sqlite3.connect(
+                self._path,
+                timeout=BUSY_TIMEOUT_S,
+                isolation_level=None,  # transactions are begun and ended by this file alone
+                check_same_thread=False,  # lent to one thread at a time by the lock or the pool
+            )
+            for pragma in _PRAGMAS:
+                connection.execute(pragma)
+        return connection
+
+
+@contextlib.contextmanager
+def _translated(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error) or "busy" in str(error):
+            raise StoreBusy("The data folder is busy with another writer.") from error
+        raise
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):
+            raise
+        raise CorruptStore(str(path), expected="a database", found=str(error)) from error

@@ -1,0 +1,103 @@
+"""Parsed text, cached by content and parser."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import zlib
+
+from retrieval.types import Block, Document, Place
+
+# A part is what a passage reads of a huge document; small enough to be quick, large enough
+# that rows do not outweigh the text.
+PART_CHARS = 16_384
+
+
+class Documents:
+    """The `documents` and `document_parts` tables within one snapshot or transaction."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._connection = connection
+
+    def find(self, key: str) -> tuple[int, Document] | None:
+        """The cached document under `key` with its row number, or None."""
+        row = self._connection.execute(
+            "SELECT n, media_type, title, n_pages, unread_pages, blocks FROM documents"
+            " WHERE key = ?",
+            (key,),
+        ).fetchone()
+        if row is None:
+            return None
+        number, media_type, title, n_pages, unread_pages, blocks = row
+        document = Document(
+            media_type=media_type,
+            text=self.text(number),
+            blocks=_unpack(blocks),
+            title=title,
+            n_pages=n_pages,
+            unread_pages=tuple(json.loads(unread_pages)),
+        )
+        return number, document
+
+    def add(self, key: str, document: Document) -> int:
+        """Cache a document; one that another process added meanwhile is kept."""
+        cursor = self._connection.execute(
+            "INSERT INTO documents (key, media_type, title, n_pages, unread_pages, n_chars, blocks)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING RETURNING n",
+            (
+                key,
+                document.media_type,
+                document.title,
+                document.n_pages,
+                json.dumps(document.unread_pages),
+                len(document.text),
+                _pack(document.blocks),
+            ),
+        )
+        row = cursor.fetchone()
+        if row is None:
+            row = self._connection.execute(
+                "SELECT n FROM documents WHERE key = ?", (key,)
+            ).fetchone()
+            return int(row[0])
+        self._add_parts(int(row[0]), document.text)
+        return int(row[0])
+
+    def text(self, number: int, start: int = 0, end: int | None = None) -> str:
+        """The document's text from `start` to `end`, in characters."""
+        last = 1 << 60 if end is None else max(end - 1, 0) // PART_CHARS
+        first = start // PART_CHARS
+        rows = self._connection.execute(
+            "SELECT text FROM document_parts WHERE document_n = ? AND part BETWEEN ? AND ?"
+            " ORDER BY part",
+            (number, first, last),
+        )
+        joined = "".join(row[0] for row in rows)
+        offset = first * PART_CHARS
+        return joined[start - offset : None if end is None else end - offset]
+
+    def _add_parts(self, number: int, text: str) -> None:
+        starts = range(0, len(text), PART_CHARS)
+        self._connection.executemany(
+            "INSERT INTO document_parts VALUES (?, ?, ?)",
+            [
+                (number, part, text[start : start + PART_CHARS])
+                for part, start in enumerate(starts)
+            ],
+        )
+
+
+def _pack(blocks: tuple[Block, ...]) -> bytes:
+    rows = [
+        [block.kind, block.start_char, block.end_char, block.place.as_dict(), block.heading_path]
+        for block in blocks
+    ]
+    return zlib.compress(json.dumps(rows, ensure_ascii=False).encode("utf-8"), level=3)
+
+
+def _unpack(packed: bytes) -> tuple[Block, ...]:
+    rows = json.loads(zlib.decompress(packed))
+    return tuple(
+        Block(kind, start, end, Place(**place), tuple(headings))
+        for kind, start, end, place, headings in rows
+    )

@@ -1,0 +1,31 @@
+"""All tables on one connection, within one snapshot or one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+
+from retrieval.store.attachments import Attachments
+from retrieval.store.batches import Batches
+from retrieval.store.chunks import Chunks
+from retrieval.store.commits import Commits
+from retrieval.store.documents import Documents
+from retrieval.store.files import Files
+from retrieval.store.jobs import Jobs
+from retrieval.store.responses import Responses
+from retrieval.store.vector_stores import VectorStores
+
+
+class Tables:
+    """What `Store.read` and `Store.write` hand out; dead when their block ends."""
+
+    def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float]) -> None:
+        self.files = Files(connection, clock)
+        self.vector_stores = VectorStores(connection, clock)
+        self.attachments = Attachments(connection, clock)
+        self.batches = Batches(connection, clock)
+        self.documents = Documents(connection)
+        self.chunks = Chunks(connection)
+        self.commits = Commits(connection)
+        self.jobs = Jobs(connection, clock)
+        self.responses = Responses(connection, clock)
