@@ -1,0 +1,78 @@
+"""Bytes → Document. One module a format; a new format is a module and a row in `PARSERS`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from pathlib import Path
+from types import MappingProxyType
+from typing import cast
+
+from ingest.detect import DOCX, HTML, PDF, PLAIN, PPTX, XLSX, detect, read_ends
+from ingest.parse.advice import refusal
+from retrieval.errors import NoText
+from retrieval.types import Document
+
+__all__ = ["PARSERS", "PARSER_VERSION", "Parser", "parse"]
+
+Parser = Callable[[Path, str], Document]  # path and media type; raises FileFailed only
+
+PARSER_VERSION = "1"  # raise it when output changes: cached documents are then parsed anew
+
+_CODE_TYPES = (
+    "text/x-c", "text/x-c++", "text/x-csharp", "text/css", "text/x-golang", "text/x-java",
+    "text/javascript", "text/x-php", "text/x-python", "text/x-ruby", "application/x-sh",
+    "text/x-tex", "application/typescript", "text/x-rust", "text/x-kotlin", "text/x-swift",
+    "text/x-scala", "text/x-lua", "text/x-perl", "text/x-r", "application/sql", "text/x-objc",
+    "text/x-dart", "text/x-elixir", "text/x-haskell", "text/x-powershell", "text/x-protobuf",
+)  # fmt: skip
+
+
+def _in_module(name: str) -> Parser:
+    """Return the `read` of a module here, imported only when a file needs it."""
+
+    def read(path: Path, media_type: str) -> Document:
+        module = import_module(f"ingest.parse.{name}")
+        return cast(Document, module.read(path, media_type))
+
+    return read
+
+
+PARSERS: Mapping[str, Parser] = MappingProxyType({
+    PDF: _in_module("pdf"),
+    DOCX: _in_module("docx"),
+    PPTX: _in_module("pptx"),
+    XLSX: _in_module("xlsx"),
+    HTML: _in_module("html"),
+    "text/markdown": _in_module("markdown"),
+    "text/csv": _in_module("delimited"),
+    "text/tab-separated-values": _in_module("delimited"),
+    "application/json": _in_module("structured"),
+    "application/jsonl": _in_module("structured"),
+    "application/xml": _in_module("plain"),
+    PLAIN: _in_module("plain"),
+    **dict.fromkeys(_CODE_TYPES, _in_module("code")),
+})  # fmt: skip
+
+
+def parse(path: Path, *, filename: str) -> Document:
+    """Detect the type of the file at `path` and parse it.
+
+    Runs in this process, without limits: for files that users bring, call
+    `ingest.sandbox.parse_in_child`.
+
+    Args:
+        path: where the bytes are; its own name does not matter.
+        filename: the user's name for it; decides only between types of text.
+
+    Raises:
+        UnsupportedFile, Unreadable, Encrypted, NoText: see `retrieval.errors`.
+    """
+    ends = read_ends(path)
+    if not ends:
+        raise NoText("The file is empty: it has zero bytes.")
+    media_type = detect(ends, filename)
+    parser = PARSERS.get(media_type)
+    if parser is None:
+        raise refusal(media_type)
+    return parser(path, media_type)

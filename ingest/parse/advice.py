@@ -1,0 +1,58 @@
+"""What to tell the user of a file that no parser reads."""
+
+from __future__ import annotations
+
+from types import MappingProxyType
+
+from ingest.detect import BINARY, ENCRYPTED_OOXML
+from retrieval.errors import Encrypted, FileFailed, UnsupportedFile
+
+_DOCUMENT = "Save it as DOCX or PDF and add that."
+_SHEET = "Save it as XLSX or CSV and add that."
+_SLIDES = "Save it as PPTX or PDF and add that."
+_PICTURE = "There is no text to read in a picture; run OCR on it and add the PDF or text."
+_SOUND = "There is no text to read in it; add a transcript."
+_PACKED = "Unpack it and add the files in it."
+_MESSAGE = "Save the message as HTML, PDF or plain text and add that."
+
+_ADVICE = MappingProxyType({
+    "application/msword": _DOCUMENT,
+    "application/rtf": _DOCUMENT,
+    "application/vnd.oasis.opendocument.text": _DOCUMENT,
+    "application/epub+zip": "Convert it to PDF, DOCX or HTML and add that.",
+    "application/postscript": "Convert it to PDF and add that.",
+    "application/vnd.ms-excel": _SHEET,
+    "application/vnd.ms-excel.sheet.binary.macroenabled.12": _SHEET,
+    "application/vnd.oasis.opendocument.spreadsheet": _SHEET,
+    "application/vnd.apache.parquet": _SHEET,
+    "application/vnd.sqlite3": "Export its tables as CSV and add those.",
+    "application/vnd.ms-powerpoint": _SLIDES,
+    "application/vnd.oasis.opendocument.presentation": _SLIDES,
+    "application/vnd.ms-outlook": _MESSAGE,
+    "message/rfc822": _MESSAGE,
+    "multipart/related": "Save the page as HTML or PDF and add that.",
+    "application/zip": _PACKED,
+    "application/gzip": _PACKED,
+    "application/x-bzip2": _PACKED,
+    "application/x-xz": _PACKED,
+    "application/zstd": _PACKED,
+    "application/x-7z-compressed": _PACKED,
+    "application/vnd.rar": _PACKED,
+    BINARY: "It is binary and of no known format; save it as PDF, DOCX or text and add that.",
+})  # fmt: skip
+_BY_GROUP = MappingProxyType({"image": _PICTURE, "audio": _SOUND, "video": _SOUND})
+_ANY = "Save it as PDF, DOCX, HTML or plain text and add that."
+
+
+def refusal(media_type: str) -> FileFailed:
+    """Return the error for a type without parser, with what to save the file as.
+
+    >>> print(refusal("application/msword"))
+    Files of type application/msword are not supported. Save it as DOCX or PDF and add that.
+    """
+    if media_type == ENCRYPTED_OOXML:
+        return Encrypted(
+            "The file is protected by a password. Save a copy without one and add that."
+        )
+    group = media_type.partition("/")[0]
+    return UnsupportedFile(media_type, advice=_ADVICE.get(media_type) or _BY_GROUP.get(group, _ANY))

@@ -1,0 +1,133 @@
+"""Bytes of a text file → characters: byte order mark, UTF-8, wide encodings, then a guess."""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+
+from charset_normalizer import from_bytes
+
+from ingest.parse.clean import clean
+from retrieval.errors import Unreadable
+
+_MARKS = (  # the UTF-32 marks begin with the UTF-16 ones
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_GUESS_BYTES = 65_536  # enough to tell code pages apart; guessing is slow
+_MAX_BAD_RATIO = 0.02  # of control characters; text has none, a damaged file a few
+
+# Letters of Western European words between ASCII letters: what a Latin-1 file looks like.
+_WESTERN_WORD = re.compile("[A-Za-z]*[\xc0-\xd6\xd8-\xf6\xf8-\xff]{1,2}[A-Za-z]+|[A-Za-z]+[\xc0-\xd6\xd8-\xf6\xf8-\xff]{1,2}")
+_WESTERN_MARKS = "–—‘’“”„…•€™°§£©®«»¿¡´·\xa0½¼¾²³ºª¢¥±µ×†‡‹›¶"
+_CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+
+
+def decode(content: bytes, *, declared: str | None = None) -> str:
+    r"""Return the text of `content`, with ``\n`` line ends and no unusable characters.
+
+    A byte order mark decides; then UTF-8 if it fits; then UTF-16 and UTF-32 without a mark, by
+    where the zero bytes stand; then `declared` (an HTML meta tag, say) if it fits; then a guess.
+
+    Raises:
+        Unreadable: the bytes are not text.
+
+    >>> decode("können".encode("latin-1"))
+    'können'
+    """
+    for encoding in _encodings(content, declared):
+        try:
+            text = content.decode(encoding)
+        except (UnicodeDecodeError, LookupError):
+            continue
+        if _is_text(text):
+            return clean(text)
+    raise Unreadable(
+        "This does not look like text: it is binary, or in an encoding that could not be told. "
+        "Save it as UTF-8."
+    )
+
+
+def looks_like_text(head: bytes) -> bool:
+    """Tell whether the first bytes of a file are text in some encoding."""
+    if not head:
+        return True
+    try:
+        decode(head[:_GUESS_BYTES])
+    except Unreadable:
+        return _is_cut_text(head)
+    return True
+
+
+def _is_cut_text(head: bytes) -> bool:
+    """UTF-8 whose last character was cut by taking only the head."""
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        return _is_text(decoder.decode(head))
+    except UnicodeDecodeError:
+        return False
+
+
+def _encodings(content: bytes, declared: str | None) -> Iterator[str]:
+    for mark, encoding in _MARKS:
+        if content.startswith(mark):
+            yield encoding
+    wide = _wide(content)
+    if wide:
+        yield wide
+    yield "utf-8"
+    if declared:
+        yield declared
+    if b"\x00" not in content[:_GUESS_BYTES]:
+        yield from _guesses(content)
+
+
+def _wide(content: bytes) -> str | None:
+    """UTF-16 or UTF-32 without a mark: ASCII in them leaves zeros at fixed places."""
+    sample = content[:4096]
+    n = len(sample) // 4
+    if n == 0 or b"\x00" not in sample:
+        return None
+    zeros = [sample[place : 4 * n : 4].count(0) / n for place in range(4)]
+    if min(zeros[1:]) > 0.7 and zeros[0] < 0.3:
+        return "utf-32-le"
+    if min(zeros[:3]) > 0.7 and zeros[3] < 0.3:
+        return "utf-32-be"
+    even, odd = (zeros[0] + zeros[2]) / 2, (zeros[1] + zeros[3]) / 2
+    if odd > 0.3 and even < 0.1:
+        return "utf-16-le"
+    return "utf-16-be" if even > 0.3 and odd < 0.1 else None
+
+
+def _guesses(content: bytes) -> Iterator[str]:
+    if _is_western(content[:_GUESS_BYTES]):
+        yield "cp1252"
+        yield "latin-1"
+    best = from_bytes(content[:_GUESS_BYTES]).best()
+    if best is not None:
+        yield best.encoding
+    yield "cp1252"
+    yield "latin-1"
+
+
+def _is_western(sample: bytes) -> bool:
+    """Tell whether every non-ASCII byte is a letter inside a Latin word, or a usual sign.
+
+    The guesser is at its weakest exactly here: one umlaut in a short ASCII file.
+    """
+    text = sample.decode("cp1252", "replace")
+    high = [character for character in text if character > "\x7f"]
+    in_words = sum(
+        1 for word in _WESTERN_WORD.findall(text) for character in word if character > "\x7f"
+    )
+    signs = sum(1 for character in high if character in _WESTERN_MARKS)
+    n_ascii = sum(map(str.isalpha, text)) - in_words
+    return bool(high) and in_words + signs >= 0.97 * len(high) and len(high) < 0.25 * n_ascii
+
+
+def _is_text(text: str) -> bool:
+    return len(_CONTROL.findall(text)) <= _MAX_BAD_RATIO * len(text)

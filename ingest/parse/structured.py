@@ -1,0 +1,86 @@
+"""JSON as its source, and JSON lines as one block a record."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ingest.parse import plain, verbatim
+from ingest.parse.assemble import Assembler
+from ingest.parse.decode import decode
+from ingest.parse.verbatim import Span
+from retrieval.types import Document, Place
+
+_LINES = "application/jsonl"
+_LONG_LINE = re.compile(r"[^\n]{2000}")  # written by a machine: without places worth naming
+_INDENT = re.compile(r"(?m)^([ \t]+)\S")
+
+
+def read(path: Path, media_type: str) -> Document:
+    """Parse JSON or JSON lines.
+
+    JSON keeps its source, laid out anew if it has lines that nobody could read. What is not
+    JSON after all is read as plain text: a truncated export still holds text to find.
+
+    Raises:
+        NoText, Unreadable: the file is blank, or not text.
+    """
+    text = decode(path.read_bytes())
+    if media_type == _LINES:
+        return _records(text, media_type)
+    if _LONG_LINE.search(text):
+        try:
+            text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
+        except (ValueError, RecursionError):
+            return plain.read(path, media_type)
+    return verbatim.document(media_type, text, _members(text))
+
+
+def _members(text: str) -> Iterator[Span]:
+    """One span for each member of the outermost object or array, found by its indentation."""
+    found = _INDENT.search(text)
+    if not found:
+        yield Span("code", 0, len(text))
+        return
+    first = re.compile(rf"(?m)^{re.escape(found.group(1))}(?=[^\s\]}}])")
+    starts = [0, *(match.start() for match in first.finditer(text))]
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        yield Span("code", start, end)
+
+
+def _records(text: str, media_type: str) -> Document:
+    assembler = Assembler(media_type)
+    for number, line in enumerate(text.split("\n"), start=1):
+        place = Place(first_line=number, last_line=number)
+        assembler.add(_record(line), kind="table_row", place=place)
+    return assembler.document()
+
+
+def _record(line: str) -> str:
+    """``key: value; key: value`` with dotted keys; a line that is not JSON stays as it is."""
+    try:
+        value = json.loads(line)
+    except (ValueError, RecursionError):
+        return line
+    return "; ".join(f"{key}: {text}" if key else text for key, text in _flat(value, ""))
+
+
+def _flat(value: Any, key: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _flat(inner, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        if any(isinstance(inner, dict | list) for inner in value):
+            for inner in value:
+                yield from _flat(inner, key)
+        elif value:
+            yield key, ", ".join(_scalar(inner) for inner in value)
+    elif value is not None and value != "":
+        yield key, _scalar(value)
+
+
+def _scalar(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)

@@ -1,0 +1,66 @@
+"""Rows of a table → lines that can be understood alone. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+Row = Sequence[str]
+
+_LOOK_AT_ROWS = 12
+_FULL = 0.75  # share of the usual number of cells a header fills
+_HEADER_CHARS = 80
+_NUMBER = re.compile(r"[-+(]?\s*[$€£¥]?\s*[-+]?\d[\d,.' ]*\s*(?:%|[kKMB]|[$€£¥])?\)?")
+_DATE = re.compile(r"\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?:[ T]\d{1,2}:\d{2}.*)?")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+
+
+def header_row(rows: Sequence[Row]) -> int | None:
+    """Return the position of the row that names the columns, or None if none plausibly does.
+
+    That is the first row as wide as the table, all of words (years may name columns), each
+    other, with rows after it; only narrower rows, such as a title, may stand above.
+
+    >>> header_row([["Sales 2024", ""], ["Team", "Cups"], ["Blues", "1"]])
+    1
+    >>> header_row([["1", "2"], ["3", "4"]]) is None
+    True
+    """
+    sample = rows[:_LOOK_AT_ROWS]
+    widths = sorted(sum(1 for cell in row if cell) for row in sample)
+    usual = widths[len(widths) // 2] if widths else 0
+    if usual < 2 or len(rows) < 2:
+        return None
+    for position, row in enumerate(sample[:-1]):
+        filled = [cell for cell in row if cell]
+        if len(filled) >= max(2, _FULL * usual):
+            return position if _names_columns(filled, sample[position + 1 :]) else None
+    return None
+
+
+def _names_columns(filled: Sequence[str], below: Sequence[Row]) -> bool:
+    if len(set(filled)) < len(filled) or filled[0].endswith(":"):
+        return False
+    years = any(_YEAR.fullmatch(cell) for cell in filled)
+    if years and not any(cell for row in below for cell in row if not _YEAR.fullmatch(cell)):
+        return False
+    return all(
+        len(cell) <= _HEADER_CHARS and (_YEAR.fullmatch(cell) or not _is_value(cell))
+        for cell in filled
+    ) and not all(_YEAR.fullmatch(cell) for cell in filled[:1])
+
+
+def _is_value(cell: str) -> bool:
+    return bool(_NUMBER.fullmatch(cell) or _DATE.fullmatch(cell))
+
+
+def render(row: Row, header: Row | None = None) -> str:
+    """Return a row as ``Header: value; Header: value``, empty cells left out.
+
+    >>> render(["Blues", "", "1"], ["Team", "Place", "Cups"])
+    'Team: Blues; Cups: 1'
+    """
+    names = list(header or ())
+    names += [""] * (len(row) - len(names))
+    pairs = ((name, value) for name, value in zip(names, row, strict=False) if value)
+    return "; ".join(f"{name}: {value}" if name else value for name, value in pairs)
