@@ -136,7 +136,8 @@ class OnnxEmbedder:
         ids = self._tokenizer.encode(text).ids
         if len(ids) > self.max_tokens:
             ids = [*ids[: self.max_tokens - 1], ids[-1]]  # the last one closes every text
-        return self._run([ids])[0]
+        row: NDArray[np.float32] = self._run([ids])[0]
+        return row
 
     def _run(self, ids: Sequence[Sequence[int]]) -> Vectors:
         """One run of the model, padded to the longest text."""
