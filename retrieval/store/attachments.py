@@ -10,6 +10,7 @@ from typing import Any
 
 from retrieval.errors import NotFound
 from retrieval.store.paging import fetch_page
+from retrieval.store.prune import held_documents, held_vectors, prune
 from retrieval.types import (
     Attachment,
     AttachmentStatus,
@@ -129,7 +130,10 @@ class Attachments:
             " FROM attachments a JOIN files f ON f.n = a.file_n WHERE a.n = ?",
             (seq, number),
         )
+        vectors = held_vectors(self._connection, attachment_n=number)
+        documents = held_documents(self._connection, attachment_n=number)
         self._connection.execute("DELETE FROM attachments WHERE n = ?", (number,))
+        prune(self._connection, vectors=vectors, documents=documents)
 
     def get(self, vector_store_id: str, file_id: str) -> Attachment:
         """The file in this vector store, or NotFound (of the store, or of the file in it)."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.store.prune import held_vectors, prune
 from retrieval.types import Chunk, Place, Vectors, Window
 
 _KEYS_AT_ONCE = 500  # below SQLite's limit on parameters, whatever its build
@@ -55,6 +56,7 @@ class Chunks:
             keys: the key of each window's vector, which must have been added.
             chunks: in order.
         """
+        before = held_vectors(self._connection, attachment_n=attachment_n)
         for table in ("windows", "chunks"):
             self._connection.execute(
                 f"DELETE FROM {table} WHERE attachment_n = ?",  # noqa: S608 - our own names
@@ -71,6 +73,7 @@ class Chunks:
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [(attachment_n, *_chunk_row(chunk)) for chunk in chunks],
         )
+        prune(self._connection, vectors=before, documents=())
 
     def get(self, attachment_n: int, ordinal: int) -> Chunk | None:
         """One chunk, or None."""

@@ -75,6 +75,24 @@ class Store:
                 raise
             self._writer.commit()
 
+    def release_blob(self, sha256: str) -> None:
+        """Delete a blob unless some file still names it.
+
+        Call it after the commit that removed the row: a crash in between leaves an unused
+        blob, which `sweep` finds; the other order would leave a row without its bytes. The
+        check is made under the write lock, where no upload can add a row.
+        """
+        with self.write() as tables:
+            if not tables.files.uses(sha256):
+                self.blobs.remove(sha256)
+
+    def sweep(self) -> None:
+        """Remove blobs and temporary files that a crash left without an owner."""
+        self.blobs.sweep_staging()
+        with self.write() as tables:
+            for sha256 in self.blobs.names() - tables.files.hashes():
+                self.blobs.remove(sha256)
+
     def close(self) -> None:
         """Close every connection; the folder can be opened again at once."""
         with self._write_lock, self._pool_lock:

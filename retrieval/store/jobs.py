@@ -20,7 +20,8 @@ class Job:
 
     n: int
     attachment_n: int
-    attempts: int  # this one included
+    attempts: int  # claims, this one included
+    failures: int  # attempts that ended with an error
     owner: str
 
 
@@ -50,10 +51,13 @@ class Jobs:
             "UPDATE jobs SET owner = ?1, lease_expires_at = ?2, attempts = attempts + 1"
             " WHERE n = (SELECT n FROM jobs WHERE run_after <= ?3"
             " AND (owner IS NULL OR lease_expires_at <= ?3) ORDER BY priority, n LIMIT 1)"
-            " RETURNING n, attachment_n, attempts",
+            " RETURNING n, attachment_n, attempts, failures",
             (owner, now + LEASE_S, now),
         ).fetchone()
-        return None if row is None else Job(int(row[0]), int(row[1]), int(row[2]), owner)
+        if row is None:
+            return None
+        n, attachment_n, attempts, failures = map(int, row)
+        return Job(n, attachment_n, attempts, failures, owner)
 
     def extend(self, job: Job) -> bool:
         """Renew the lease; False when the job is no longer this worker's."""
@@ -76,10 +80,19 @@ class Jobs:
         self._connection.execute("DELETE FROM jobs WHERE attachment_n = ?", (attachment_n,))
 
     def retry_later(self, job: Job, *, delay_s: float) -> None:
-        """Give the job back, to be claimed again after `delay_s`."""
+        """Count a failure and give the job back, to be claimed again after `delay_s`."""
         self._connection.execute(
-            "UPDATE jobs SET owner = NULL, lease_expires_at = NULL, run_after = ? WHERE n = ?",
+            "UPDATE jobs SET owner = NULL, lease_expires_at = NULL, run_after = ?,"
+            " failures = failures + 1 WHERE n = ?",
             (self._clock() + delay_s, job.n),
+        )
+
+    def give_back(self, job: Job) -> None:
+        """Return the job as if it had never been claimed."""
+        self._connection.execute(
+            "UPDATE jobs SET owner = NULL, lease_expires_at = NULL, attempts = attempts - 1"
+            " WHERE n = ? AND owner = ? AND attempts = ?",
+            (job.n, job.owner, job.attempts),
         )
 
     def owners(self) -> set[str]:

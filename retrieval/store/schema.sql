@@ -166,12 +166,14 @@ CREATE TABLE chunks (
   PRIMARY KEY (attachment_n, ordinal)
 ) STRICT, WITHOUT ROWID;
 
--- The queue: one row for each attachment that is to be indexed, gone when it is.
+-- The queue: one row for each attachment that is to be indexed, gone when it is. `attempts`
+-- counts claims, crashes included; `failures` counts attempts that ended with an error.
 CREATE TABLE jobs (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
   attachment_n INTEGER NOT NULL UNIQUE REFERENCES attachments (n) ON DELETE CASCADE,
   priority INTEGER NOT NULL DEFAULT 0,
   attempts INTEGER NOT NULL DEFAULT 0,
+  failures INTEGER NOT NULL DEFAULT 0,
   run_after REAL NOT NULL DEFAULT 0,
   owner TEXT,
   lease_expires_at REAL

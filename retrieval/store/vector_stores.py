@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from retrieval.errors import NotFound
 from retrieval.ids import new_id
 from retrieval.store.paging import fetch_page
+from retrieval.store.prune import held_documents, held_vectors, prune
 from retrieval.types import FileCounts, Page, PageRequest, VectorStore
 
 _SELECT = (
@@ -101,7 +102,10 @@ class VectorStores:
         """Delete the vector store and everything in it; files stay. Its place is kept."""
         number = self.number(id)
         self._connection.execute("INSERT INTO deleted VALUES ('vector_store', ?, ?)", (id, number))
+        vectors = held_vectors(self._connection, store_n=number)
+        documents = held_documents(self._connection, store_n=number)
         self._connection.execute("DELETE FROM vector_stores WHERE n = ?", (number,))
+        prune(self._connection, vectors=vectors, documents=documents)
 
     def _set(self, id: str, column: str, value: str | int | None) -> None:
         changed = self._connection.execute(

@@ -1,0 +1,93 @@
+"""Every setting: name, default, unit, help. The only reader of the environment."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from retrieval.errors import InvalidRequest
+
+PREFIX = "SOURCEBOOK_"
+_MIB = 1 << 20
+
+
+def _setting(default: Any, help: str) -> Any:
+    return field(default=default, metadata={"help": help})
+
+
+def _default_cache() -> Path:
+    root = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(root) / "sourcebook"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What an operator can choose. `SOURCEBOOK_` + the upper-case name sets each of them."""
+
+    data: Path = _setting(Path("sourcebook-data"), "Folder of all stored data.")
+    host: str = _setting("127.0.0.1", "Address the server listens on.")
+    port: int = _setting(8377, "Port the server listens on; 0 takes a free one.")
+    cache: Path = field(
+        default_factory=_default_cache,
+        metadata={"help": "Folder of prepared models, shared by data folders."},
+    )
+    embedder: str = _setting(
+        "all-MiniLM-L6-v2",
+        "Embedding model of new vector stores; any sentence-transformers name"
+        " with the `models` extra, or `hash`.",
+    )
+    workers: int = _setting(2, "Files that one process indexes at a time.")
+    max_file_bytes: int = _setting(512 * _MIB, "Largest file that is taken, in bytes.")
+    max_file_tokens: int = _setting(5_000_000, "Longest file that is indexed, in tokens.")
+    parse_timeout_s: float = _setting(120.0, "Seconds that parsing one file may take.")
+    parse_memory_bytes: int = _setting(
+        2048 * _MIB, "Memory that parsing one file may take, in bytes."
+    )
+    llm_base_url: str | None = _setting(
+        None, "Base URL of a Chat Completions server that writes the answers."
+    )
+    llm_api_key: str | None = _setting(None, "Its API key.")
+    llm_model: str | None = _setting(None, "Its model; needed when llm_base_url is set.")
+    llm_timeout_s: float = _setting(120.0, "Seconds to wait for the language model.")
+    places: bool = _setting(
+        False,  # noqa: FBT003 - a default, not an argument
+        "Always add the `sourcebook` objects (page, span, explanation) to replies.",
+    )
+
+    @classmethod
+    def load(cls, environ: Mapping[str, str] | None = None, **overrides: Any) -> Settings:
+        """Settings from the environment; overrides that are not None win.
+
+        Raises:
+            InvalidRequest: a value does not fit its type; names the variable.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for each in dataclasses.fields(cls):
+            raw = environ.get(PREFIX + each.name.upper())
+            if raw:
+                values[each.name] = _convert(each.name, str(each.type), raw)
+        values.update({name: value for name, value in overrides.items() if value is not None})
+        return cls(**values)
+
+
+def _convert(name: str, type_name: str, raw: str) -> Any:
+    convert = {"Path": Path, "int": int, "float": float, "bool": _flag}.get(type_name, str)
+    try:
+        return convert(raw)
+    except ValueError as error:
+        variable = PREFIX + name.upper()
+        raise InvalidRequest(
+            f"{variable} is {raw!r}; {type_name} is expected.", param=variable, code="invalid_type"
+        ) from error
+
+
+def _flag(raw: str) -> bool:
+    words = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+    if raw.lower() not in words:
+        raise ValueError(raw)
+    return words[raw.lower()]
