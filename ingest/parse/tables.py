@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 Row = Sequence[str]
 
 _LOOK_AT_ROWS = 12
+_MAX_SPAN = 1000  # columns; HTML itself allows no more
 _FULL = 0.75  # share of the usual number of cells a header fills
 _HEADER_CHARS = 80
 _NUMBER = re.compile(r"[-+(]?\s*[$€£¥]?\s*[-+]?\d[\d,.' ]*\s*(?:%|[kKMB]|[$€£¥])?\)?")
@@ -64,3 +66,72 @@ def render(row: Row, header: Row | None = None) -> str:
     names += [""] * (len(row) - len(names))
     pairs = ((name, value) for name, value in zip(names, row, strict=False) if value)
     return "; ".join(f"{name}: {value}" if name else value for name, value in pairs)
+
+
+class Cell(NamedTuple):
+    """One cell of a document's table and how many columns and rows it spans."""
+
+    text: str
+    n_columns: int = 1
+    n_rows: int = 1
+    is_header: bool = False
+
+
+def grid(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
+    """Return the rows with every cell in its column.
+
+    A cell that spans rows stands in each of them, for a row has to be understood alone. One that
+    spans columns stands in the first only; a header over several columns names all of them, see
+    `spread`.
+
+    >>> grid([[Cell("a", n_rows=2), Cell("b")], [Cell("c")]])
+    [['a', 'b'], ['a', 'c']]
+    """
+    placed: list[list[str]] = []
+    held: dict[int, tuple[int, str]] = {}  # column → rows still to fill, text
+    for row in rows:
+        line: list[str] = []
+        for cell in row:
+            _fill_held(line, held)
+            if cell.n_rows > 1:
+                held.update(dict.fromkeys(
+                    range(len(line), len(line) + 1), (cell.n_rows - 1, cell.text)))
+            line.append(cell.text)
+            line += [""] * min(cell.n_columns - 1, _MAX_SPAN)
+        _fill_held(line, held)
+        placed.append(line)
+    return placed
+
+
+def _fill_held(line: list[str], held: dict[int, tuple[int, str]]) -> None:
+    while (column := len(line)) in held:
+        left, text = held.pop(column)
+        line.append(text)
+        if left > 1:
+            held[column] = (left - 1, text)
+
+
+def spread(header: Row) -> list[str]:
+    """Return a header whose empty cells are named by what stands to their left.
+
+    >>> spread(["Team", "Cups", ""])
+    ['Team', 'Cups', 'Cups']
+    """
+    names: list[str] = []
+    for cell in header:
+        names.append(cell or (names[-1] if names else ""))
+    return names
+
+
+def rendered(rows: Sequence[Row], *, header: int | None = None) -> Iterator[str]:
+    """Yield each row as text, the ones below the header row with its names.
+
+    Args:
+        rows: of equal meaning by column; may differ in length.
+        header: position of the header row where the format states it; else it is looked for.
+    """
+    position = header_row(rows) if header is None else header
+    names = None if position is None else spread(rows[position])
+    for number, row in enumerate(rows):
+        below = position is not None and number > position
+        yield render(row, names if below else None)

@@ -1,0 +1,308 @@
+"""Parsing in a child process, so that no file can take the service down with it.
+
+A file may crash its parser, keep it busy for ever or make it eat all memory. The child has hard
+limits for each of these; when it ends early, the file has failed and the next one gets a new
+child. A healthy child is used again, for starting one costs about a tenth of a second.
+
+The child is ``python -m ingest.sandbox``: no fork, hence safe from any thread, and no import of
+the caller's main module, hence usable from a plain script. The two sides talk over pipes in
+frames: eight bytes of length, then that many bytes of JSON.
+"""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from dataclasses import asdict, dataclass
+from functools import cache
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self
+
+from ingest.parse import parse
+from ingest.parse.packing import pack, unpack
+from retrieval.errors import Encrypted, FileFailed, NoText, OverBudget, Unreadable, UnsupportedFile
+from retrieval.types import Document
+
+try:
+    import resource
+except ImportError:  # Windows: the time limit holds there, the memory limit does not
+    resource = None  # type: ignore[assignment]
+
+_MEBI = 1 << 20
+_FILES_PER_CHILD = 200  # libraries leak; a new child now and then keeps that small
+_LENGTH_BYTES = 8
+_GRACE_S = 2.0  # the child's own limit on processor time comes before the parent's on real time
+_FAILURES: dict[str, type[FileFailed]] = {
+    kind.__name__: kind
+    for kind in (Encrypted, NoText, OverBudget, Unreadable, UnsupportedFile)
+}
+_DIED = (
+    "The file made its parser crash. It is probably damaged: open it in the program it was made "
+    "with, save it anew, and add that."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What parsing one file may cost.
+
+    The defaults leave a factor of ten over the largest honest file we measured.
+    """
+
+    seconds: float = 120.0  # of real time
+    memory_bytes: int = 2048 * _MEBI  # on top of what an idle child needs
+    text_chars: int = 200_000_000  # of the document's text
+
+
+class Sandbox:
+    """A child that parses; safe to use from several threads, one file at a time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._n_files = 0
+
+    def parse(self, path: Path, *, filename: str, limits: Limits | None = None) -> Document:
+        """Parse the file at `path` in the child, starting one if there is none.
+
+        Raises:
+            FileFailed: a subclass, as `ingest.parse.parse` raises it; `OverBudget` at a limit,
+                `Unreadable` when the parser crashed.
+        """
+        limits = limits or Limits()
+        request = {"path": str(path.resolve()), "filename": filename, **asdict(limits)}
+        with self._lock:
+            child = self._ready_child()
+            reply = _exchange(child, request, limits.seconds)
+            if reply is None or _recycle(reply) or self._n_files >= _FILES_PER_CHILD:
+                self._stop()
+            elif child.poll() is not None:
+                self._stop()
+        return _document(reply)
+
+    def close(self) -> None:
+        """End the child; a later `parse` starts a new one."""
+        with self._lock:
+            self._stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _ready_child(self) -> subprocess.Popen[bytes]:
+        if self._child is None or self._child.poll() is not None:
+            self._stop()
+            self._child = _start()
+            self._n_files = 0
+        self._n_files += 1
+        return self._child
+
+    def _stop(self) -> None:
+        if self._child is None:
+            return
+        child, self._child = self._child, None
+        child.kill()
+        child.wait()
+        for pipe in (child.stdin, child.stdout):
+            if pipe:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+
+def parse_in_child(path: Path, *, filename: str, limits: Limits | None = None) -> Document:
+    """Parse a file in a child process shared by the whole program; see `Sandbox.parse`."""
+    return _shared().parse(path, filename=filename, limits=limits)
+
+
+@cache
+def _shared() -> Sandbox:
+    sandbox = Sandbox()
+    atexit.register(sandbox.close)
+    return sandbox
+
+
+# --- the parent's side --------------------------------------------------------------------
+
+
+def _start() -> subprocess.Popen[bytes]:
+    root = str(Path(__file__).resolve().parent.parent)
+    inherited = os.environ.get("PYTHONPATH")
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join([root, inherited] if inherited else [root]),
+        "OPENBLAS_NUM_THREADS": "1",  # each of its threads reserves address space
+        "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
+    }
+    return subprocess.Popen(
+        [sys.executable, "-m", "ingest.sandbox"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    )
+
+
+def _exchange(
+    child: subprocess.Popen[bytes], request: dict[str, Any], seconds: float
+) -> dict[str, Any] | bytes | None:
+    """Send `request` and return the child's reply: a failure, a packed document, or None.
+
+    None means that the child died. A timer kills it when time is up, which ends the read.
+    """
+    late = threading.Event()
+
+    def end() -> None:
+        late.set()
+        child.kill()
+
+    timer = threading.Timer(seconds + _GRACE_S, end)
+    timer.daemon = True
+    timer.start()
+    try:
+        reply = _ask(child, request)
+    finally:
+        timer.cancel()
+    if reply is None and (late.is_set() or _out_of_processor_time(child)):
+        return {"failure": "OverBudget", "what": "seconds", "limit": seconds}
+    return reply
+
+
+def _ask(child: subprocess.Popen[bytes], request: dict[str, Any]) -> dict[str, Any] | bytes | None:
+    assert child.stdin and child.stdout  # noqa: S101 - both were asked for in _start
+    try:
+        _send(child.stdin, json.dumps(request).encode())
+        head = _receive(child.stdout)
+        if head is None:
+            return None
+        reply: dict[str, Any] = json.loads(head)
+        return _receive(child.stdout) if "document" in reply else reply
+    except (OSError, ValueError):
+        return None
+
+
+def _out_of_processor_time(child: subprocess.Popen[bytes]) -> bool:
+    child.kill()  # without effect on one that is dead, as it usually is here
+    return child.wait() == -getattr(signal, "SIGXCPU", 0)
+
+
+def _recycle(reply: dict[str, Any] | bytes) -> bool:
+    return isinstance(reply, dict) and reply.get("failure") == "OverBudget"
+
+
+def _document(reply: dict[str, Any] | bytes | None) -> Document:
+    if isinstance(reply, bytes):
+        try:
+            return unpack(reply)
+        except ValueError:
+            reply = None
+    if reply is None:
+        raise Unreadable(_DIED)
+    raise _failure(reply)
+
+
+def _failure(reply: dict[str, Any]) -> FileFailed:
+    """The child's error, rebuilt: same class, message and fields."""
+    kind = _FAILURES.get(str(reply.get("failure")))
+    if kind is OverBudget:
+        return OverBudget(str(reply["what"]), limit=float(reply["limit"]))
+    if kind is UnsupportedFile:
+        return UnsupportedFile(str(reply["media_type"]), advice=str(reply["advice"]))
+    return kind(str(reply["message"])) if kind else Unreadable(_DIED)
+
+
+# --- both sides ---------------------------------------------------------------------------
+
+
+def _send(pipe: IO[bytes], frame: bytes) -> None:
+    pipe.write(len(frame).to_bytes(_LENGTH_BYTES, "big"))
+    pipe.write(frame)
+    pipe.flush()
+
+
+def _receive(pipe: IO[bytes]) -> bytes | None:
+    """One frame, or None at the end of the stream."""
+    length = pipe.read(_LENGTH_BYTES)
+    if len(length) < _LENGTH_BYTES:
+        return None
+    n_bytes = int.from_bytes(length, "big")
+    frame = pipe.read(n_bytes)
+    return frame if len(frame) == n_bytes else None
+
+
+# --- the child's side ---------------------------------------------------------------------
+
+
+def _serve() -> None:
+    """Answer requests until the parent closes its end."""
+    replies = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints must not fall between the frames
+    while (frame := _receive(sys.stdin.buffer)) is not None:
+        for reply in _answer(json.loads(frame)):
+            _send(replies, reply)
+
+
+def _answer(request: dict[str, Any]) -> list[bytes]:
+    try:
+        _limit(seconds=request["seconds"], memory_bytes=request["memory_bytes"])
+        document = parse(Path(request["path"]), filename=request["filename"])
+        if len(document.text) > request["text_chars"]:
+            raise OverBudget("characters of text", limit=request["text_chars"])
+        return [b'{"document": true}', pack(document)]
+    except FileFailed as error:
+        return [json.dumps(_described(error)).encode()]
+    except MemoryError:
+        megabytes = request["memory_bytes"] / 1e6
+        failure = {"failure": "OverBudget", "what": "megabytes of memory", "limit": megabytes}
+        return [json.dumps(failure).encode()]
+    except Exception:  # noqa: BLE001 - whatever a parser library raises, this file has failed
+        return [json.dumps({"failure": "Unreadable", "message": _DIED}).encode()]
+
+
+def _described(error: FileFailed) -> dict[str, Any]:
+    described: dict[str, Any] = {"failure": type(error).__name__, "message": str(error)}
+    if isinstance(error, UnsupportedFile):
+        described |= {"media_type": error.media_type, "advice": str(error).split(". ", 1)[-1]}
+    if isinstance(error, OverBudget):
+        described |= {"what": error.what, "limit": error.limit}
+    return described
+
+
+def _limit(*, seconds: float, memory_bytes: int) -> None:
+    """Set the soft limits for the next file, counted from what is in use now."""
+    if resource is None:
+        return
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    used_s = usage.ru_utime + usage.ru_stime
+    _set_soft(resource.RLIMIT_CPU, int(used_s + seconds) + 1)
+    _set_soft(resource.RLIMIT_AS, _address_space() + memory_bytes)
+    _set_soft(resource.RLIMIT_CORE, 0)
+
+
+def _set_soft(kind: int, value: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    resource.setrlimit(kind, (value if hard < 0 else min(value, hard), hard))
+
+
+def _address_space() -> int:
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    except OSError:  # not Linux: a guess that is too large rather than too small
+        return 1024 * _MEBI
+    return pages * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    _serve()
