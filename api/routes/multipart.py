@@ -1,0 +1,121 @@
+"""The upload form: spooled to disk while it arrives, so that memory stays flat."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import BinaryIO
+from urllib.parse import unquote_to_bytes
+
+from starlette.datastructures import FormData, UploadFile
+from starlette.formparsers import MultiPartException, MultiPartParser
+from starlette.requests import Request
+
+from api.request import UnsupportedMediaType, limited, media_type
+from api.wire.files import check_purpose, expiry_s
+from api.wire.validation import echo, wrong_type
+from retrieval.errors import InvalidRequest
+
+FIELDS = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
+MAX_FIELD_BYTES = 64 * 1024
+FRAME_BYTES = 1024 * 1024  # what a form may hold around its file: boundaries, headers, fields
+
+# RFC 5987: filename*=charset'language'percent-encoded
+_EXTENDED = re.compile(rb"filename\*\s*=\s*\"?([\w.-]+)'[^']*'([^;\s\"]+)\"?", re.IGNORECASE)
+_PLAIN = re.compile(rb';\s*filename\s*=\s*("(?:[^"\\]|\\.)*"|[^;]*)', re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class UploadForm:
+    """The checked fields of `POST /files`; `content` is open until the request ends."""
+
+    content: BinaryIO
+    filename: str
+    purpose: str
+    expires_after_s: int | None
+
+
+class _Parser(MultiPartParser):
+    """Starlette's, which knows no `filename*` and would take such a part for a text field."""
+
+    def on_headers_finished(self) -> None:
+        part = self._current_part
+        if part.content_disposition is not None:
+            part.content_disposition = plain_filename(part.content_disposition)
+        super().on_headers_finished()
+
+
+def plain_filename(disposition: bytes) -> bytes:
+    """`disposition` with `filename*` turned into a `filename` in UTF-8, which it overrides.
+
+    >>> plain_filename(b"form-data; name=f; filename=x; filename*=utf-8''%C3%A4.txt").decode()
+    'form-data; name=f; filename="ä.txt"'
+    """
+    found = _EXTENDED.search(disposition)
+    if found is None:
+        return disposition
+    try:
+        name = unquote_to_bytes(found[2]).decode(found[1].decode("ascii"))
+    except (LookupError, UnicodeDecodeError):
+        return disposition
+    before = disposition[: found.start()].rstrip(b"; \t") + disposition[found.end() :]
+    quoted = name.replace('"', "%22").encode()  # as browsers escape it
+    return _PLAIN.sub(b"", before) + b'; filename="' + quoted + b'"'
+
+
+async def read_upload(request: Request, *, max_bytes: int) -> AsyncIterator[UploadForm]:
+    """The form of `POST /files`, closed after use.
+
+    Raises:
+        UnsupportedMediaType: not multipart/form-data.
+        InvalidRequest: not readable as such, or a field is missing, unknown or not allowed.
+        TooLarge: the whole body is larger than the file may be, framing allowed for.
+    """
+    if media_type(request) != "multipart/form-data":
+        raise UnsupportedMediaType(media_type(request), wanted="multipart/form-data")
+    stream = limited(request, what="File", limit=max_bytes + FRAME_BYTES)
+    parser = _Parser(
+        request.headers,
+        stream,  # type: ignore[arg-type]  # it is an async generator
+        max_files=1,
+        max_fields=len(FIELDS),
+        max_part_size=MAX_FIELD_BYTES,
+    )
+    try:
+        form = await parser.parse()
+    except MultiPartException as exc:
+        message = f"We could not parse the multipart body of your request: {exc.message}"
+        raise InvalidRequest(message, param=None, code=None) from exc
+    try:
+        yield _checked(form)
+    finally:
+        await form.close()
+
+
+def _checked(form: FormData) -> UploadForm:
+    for name in form:
+        if name not in FIELDS:
+            shown = echo(name)
+            message = f"Unknown parameter: '{shown}'."
+            raise InvalidRequest(message, param=shown, code="unknown_parameter")
+    file = form.get("file")
+    if file is not None and not isinstance(file, UploadFile):
+        raise wrong_type("file", expected="a file", got=file)
+    purpose = _text(form, "purpose")
+    expires_after_s = expiry_s(_text(form, FIELDS[2]), _text(form, FIELDS[3]))
+    if file is None or purpose is None:
+        path = "file" if file is None else "purpose"
+        message = f"Missing required parameter: '{path}'."
+        raise InvalidRequest(message, param=path, code="missing_required_parameter")
+    return UploadForm(
+        file.file, file.filename or "upload", check_purpose(purpose), expires_after_s
+    )
+
+
+def _text(form: FormData, name: str) -> str | None:
+    value = form.get(name)
+    if isinstance(value, UploadFile):
+        path = name.replace("[", ".").rstrip("]")
+        raise wrong_type(path, expected="a string", got=value)
+    return value

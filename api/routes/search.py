@@ -1,0 +1,30 @@
+"""/v1/vector_stores/{id}/search."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from fastapi import APIRouter, Depends
+from fastapi.responses import JSONResponse
+
+from api.routes.inputs import StoreId, body
+from api.wire.search import SearchRequest, results_body
+from api.wire.sourcebook import wanted
+
+if TYPE_CHECKING:
+    from api.engine import Engine
+
+
+def routes(engine: Engine) -> APIRouter:
+    """The search endpoint, on `engine`."""
+    router = APIRouter(prefix="/v1/vector_stores/{vector_store_id}")
+
+    @router.post("/search")
+    def search(
+        vector_store_id: StoreId, given: Annotated[SearchRequest, Depends(body(SearchRequest))]
+    ) -> JSONResponse:
+        result = engine.search([vector_store_id], given.to_query())
+        want = wanted(given.sourcebook, always=engine.settings.places)
+        return JSONResponse(results_body(result, want))
+
+    return router
