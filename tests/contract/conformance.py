@@ -1,0 +1,133 @@
+"""Every reply against the published schema, closed where the schema leaves objects open."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import httpx2
+from jsonschema import Draft202012Validator
+
+SPEC = Path(__file__).parent / "spec" / "filesearch-openapi.conformance.json"
+PREFIX = "/v1"
+
+# Open in the specification, but clients were written against exactly these keys.
+CLOSED = (
+    "OpenAIFile",
+    "DeleteFileResponse",
+    "ListFilesResponse",
+    "VectorStoreObject",
+    "ListVectorStoresResponse",
+    "DeleteVectorStoreResponse",
+    "VectorStoreFileObject",
+    "ListVectorStoreFilesResponse",
+    "DeleteVectorStoreFileResponse",
+    "VectorStoreFileContentResponse",
+    "VectorStoreFileBatchObject",
+    "Model",
+    "ListModelsResponse",
+    "Error",
+    "ErrorResponse",
+)
+
+# What the hosted service always sends although the specification does not require it.
+ALWAYS = {
+    "OpenAIFile": ("expires_at", "status_details"),
+    "VectorStoreObject": ("description", "expires_after", "expires_at"),
+    "VectorStoreFileObject": ("chunking_strategy", "attributes"),
+}
+
+# Statuses that the specification lacks, but every server can meet; the body is the error object.
+OWN_ERRORS = {405, 413, 415, 500, 503}
+HEADERS = ("x-request-id", "openai-version", "openai-processing-ms")
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The specification, with CLOSED objects closed and ALWAYS keys required."""
+    spec = json.loads(SPEC.read_text(encoding="utf-8"))
+    schemas = spec["components"]["schemas"]
+    for name in CLOSED:
+        schemas[name]["additionalProperties"] = False
+    for name, keys in ALWAYS.items():
+        schemas[name]["required"] = [*schemas[name]["required"], *keys]
+    return spec
+
+
+@cache
+def validator(method: str, path: str, status: int) -> Draft202012Validator | None:
+    """For the reply to `method` on `path`; None where the specification gives no JSON body."""
+    operation = _operation(method, path)
+    if status in OWN_ERRORS or operation is None:
+        return _compiled({"$ref": "#/components/schemas/ErrorResponse"})
+    responses = operation["responses"]
+    assert str(status) in responses, f"{method} {path} may not answer {status}"
+    content = responses[str(status)].get("content", {})
+    schema = content.get("application/json", {}).get("schema")
+    return _compiled(schema) if schema else None
+
+
+def _operation(method: str, path: str) -> dict[str, Any] | None:
+    """What the specification says of this call; fixed paths win over patterns."""
+    paths = document()["paths"]
+    for template in sorted(paths, key=lambda each: each.count("{")):
+        pattern = re.sub(r"\{\w+\}", "[^/]+", template)
+        if re.fullmatch(pattern, path) and method in paths[template]:
+            return paths[template][method]
+    return None
+
+
+def _compiled(schema: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator({**schema, "components": document()["components"]})
+
+
+def check(response: httpx2.Response) -> None:
+    """Assert that `response` is what the contract says; an event hook for clients."""
+    for name in HEADERS:
+        assert name in response.headers, f"{name} is missing"
+    path = response.request.url.path
+    media_type = response.headers.get("content-type", "").partition(";")[0]
+    if media_type == "text/event-stream" or not path.startswith(f"{PREFIX}/"):
+        return
+    response.read()
+    if media_type == "application/octet-stream":
+        assert path.endswith("/content")
+        return
+    assert media_type == "application/json", media_type
+    _check_body(response, path.removeprefix(PREFIX))
+
+
+def _check_body(response: httpx2.Response, path: str) -> None:
+    body = response.json()
+    if asks_for_extension(response.request):
+        body = without_extension(body)
+    found = validator(response.request.method.lower(), path, response.status_code)
+    problems = [] if found is None else [_told(error) for error in found.iter_errors(body)]
+    assert not problems, f"{response.request.method} {path}: {problems}"
+
+
+def _told(error: Any) -> str:
+    where = "/".join(str(step) for step in error.absolute_path)
+    return f"at '{where}': {error.message[:300]}"
+
+
+def asks_for_extension(request: httpx2.Request) -> bool:
+    """Whether this request may be answered with `sourcebook` objects."""
+    if b"sourcebook" in request.url.query:
+        return True
+    is_json = request.headers.get("content-type", "").startswith("application/json")
+    return is_json and b'"sourcebook"' in request.read()
+
+
+def without_extension(body: Any) -> Any:
+    """A copy of `body` without any `sourcebook` object."""
+    if isinstance(body, list):
+        return [without_extension(item) for item in body]
+    if isinstance(body, dict):
+        pairs = body.items()
+        return {key: without_extension(value) for key, value in pairs if key != "sourcebook"}
+    return copy.copy(body)

@@ -1,0 +1,76 @@
+"""The real application over real HTTP, watched by the published schema."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import openai
+import pytest
+import uvicorn
+from conformance import check
+
+from api.app import create_app
+from api.engine import Engine
+from api.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """A running server, and two ways to call it; both check each reply."""
+
+    engine: Engine
+    url: str
+    client: openai.OpenAI
+    raw: httpx2.Client  # its base URL is that of the server, without /v1
+
+
+@contextmanager
+def running(app: object) -> Iterator[str]:
+    """Serve `app` on a free port of the loopback address; gives the base URL."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="none")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()  # the socket already listens, so early requests wait in its queue
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+
+
+@contextmanager
+def serving(engine: Engine) -> Iterator[Service]:
+    """`engine` behind a server, with clients."""
+    with running(create_app(engine)) as url:
+        hooks = {"response": [check]}
+        http = httpx2.Client(event_hooks=hooks, timeout=60)
+        client = openai.OpenAI(
+            base_url=f"{url}/v1", api_key="any", http_client=http, max_retries=0
+        )
+        raw = httpx2.Client(base_url=url, event_hooks=hooks, timeout=60)
+        with http, raw:
+            yield Service(engine, url, client, raw)
+
+
+@pytest.fixture(scope="session")
+def settings_with() -> Callable[..., Settings]:
+    """Settings for tests: the hash embedder, which loads nothing, and what a test changes."""
+    return lambda **changes: Settings(**{"embedder": "hash", **changes})
+
+
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A server with an empty store and a worker, one for each test module."""
+    data: Path = tmp_path_factory.mktemp("data")
+    with (
+        Engine.open(data, settings=Settings(embedder="hash"), work=True) as engine,
+        serving(engine) as found,
+    ):
+        yield found
