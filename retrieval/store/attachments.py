@@ -184,6 +184,15 @@ class Attachments:
         )
         return [int(row[0]) for row in rows]
 
+    def in_progress(self, vector_store_n: int) -> set[str]:
+        """Ids of the files that are queued or being indexed."""
+        rows = self._connection.execute(
+            "SELECT f.id FROM attachments a JOIN files f ON f.n = a.file_n"
+            " WHERE a.vector_store_n = ? AND a.status = 'in_progress'",
+            (vector_store_n,),
+        )
+        return {row[0] for row in rows}
+
     def at_path(self, vector_store_n: int, path: str) -> list[IndexedPath]:
         """What stands under a relative path, oldest first; more than one while it changes."""
         cursor = self._connection.cursor()

@@ -1,0 +1,165 @@
+"""The library door, and the place where all parts are put together. Imports no web code.
+
+>>> from api.engine import Engine
+>>> with Engine.open("my-data") as engine:            # doctest: +SKIP
+...     engine.add("reports/", store="reports")
+...     for hit in engine.find("refund policy", store="reports").hits:
+...         print(hit.score, hit.filename, hit.place.first_page, hit.text)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from api.resources import Resources
+from api.settings import Settings
+from retrieval.errors import Conflict, IncompatibleStore
+from retrieval.filters import parse_filter
+from retrieval.types import (
+    Attributes,
+    ChunkingStrategy,
+    Query,
+    SearchResult,
+    VectorStore,
+)
+
+if TYPE_CHECKING:
+    from api.answer.types import Answer
+    from api.folders import IndexReport, OnProgress
+
+AUTO = ChunkingStrategy()
+# How stale `last_active_at` may be: a write for every search would cost more than the search.
+_TOUCH_S = 10
+
+
+class Engine(Resources):
+    """An open data folder: files, vector stores, search and answers.
+
+    Safe for threads, and for other processes on the same folder. Close it, or use it as a
+    context manager.
+    """
+
+    @classmethod
+    def open(
+        cls,
+        data: str | Path | None = None,
+        *,
+        settings: Settings | None = None,
+        work: bool = False,
+    ) -> Engine:
+        """Open a data folder, making it if there is none.
+
+        Args:
+            data: the folder; by default what `settings` or `SOURCEBOOK_DATA` says.
+            settings: by default from the environment.
+            work: index queued files in the background from now on. Without it they wait
+                for `add`, or for another process on the folder.
+        """
+        engine = cls(settings or Settings.load(data=None if data is None else Path(data)))
+        if work:
+            engine.store.sweep()
+            engine.start_worker()
+        return engine
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def search(self, store_ids: Sequence[str], query: Query) -> SearchResult:
+        """The best hits over all given vector stores, best first.
+
+        Raises:
+            NotFound: a vector store is unknown.
+            Conflict: a vector store has expired.
+            IncompatibleStore: a vector store is of another embedding model.
+        """
+        results = [self._search_one(store_id, query) for store_id in dict.fromkeys(store_ids)]
+        hits = sorted(
+            (hit for result in results for hit in result.hits), key=lambda hit: -hit.score
+        )
+        return SearchResult(results[0].queries, tuple(hits[: query.limit]))
+
+    def find(
+        self,
+        text: str,
+        *,
+        store: str,
+        filters: Mapping[str, Any] | None = None,
+        limit: int = 10,
+        min_score: float = 0.0,
+    ) -> SearchResult:
+        """`search` with plain arguments; `store` is an id or a name."""
+        query = Query(
+            texts=(text,), filter=parse_filter(filters), limit=limit, min_score=min_score
+        )
+        return self.search([self.resolve_store(store).id], query)
+
+    def _search_one(self, store_id: str, query: Query) -> SearchResult:
+        embedder = self.embedder
+        with self.store.read() as view:
+            store = view.vector_stores.get(store_id)
+            if store.expired:
+                raise Conflict("vector_store", store_id, state="expired")
+            if store.model_id != embedder.id:
+                raise IncompatibleStore(
+                    f"the embedding model of vector store {store_id}",
+                    found=store.model_id,
+                    supported=embedder.id,
+                )
+            index = self._indexes.view(view.commits, store_id)
+            from retrieval.search import search
+            result = search(view.commits, index, embedder, query, vector_store_id=store_id)
+        self._touch(store)
+        return result
+
+    def ask(
+        self, question: str, *, store: str, filters: Mapping[str, Any] | None = None
+    ) -> Answer:
+        """An answer from the files of a vector store, with citations; `store` is an id or a name."""
+        from api.answer import ask  # noqa: PLC0415 - searching alone need not load it
+
+        return ask(self, question, [self.resolve_store(store).id], filter=parse_filter(filters))
+
+    def add(
+        self,
+        paths: str | Path | Iterable[str | Path],
+        *,
+        store: str,
+        attributes: Attributes | None = None,
+        glob: str | None = None,
+        manifest: Mapping[str, Attributes] | None = None,
+        on_progress: OnProgress | None = None,
+    ) -> IndexReport:
+        """Index files and folders into a vector store and wait until all is searchable.
+
+        What is unchanged since the last time is skipped. A missing name is created.
+
+        Args:
+            paths: files, or folders that are walked.
+            store: id or name of the vector store.
+            attributes: for every file.
+            glob: only files whose relative path matches.
+            manifest: further attributes by relative path.
+            on_progress: called as files are done.
+        """
+        from api.folders import index_paths  # noqa: PLC0415 - the server never needs it
+
+        each = [paths] if isinstance(paths, str | Path) else list(paths)
+        return index_paths(
+            self,
+            [Path(path) for path in each],
+            store=store,
+            attributes=attributes or {},
+            glob=glob,
+            manifest=manifest or {},
+            on_progress=on_progress,
+        )
+
+    def _touch(self, store: VectorStore) -> None:
+        if self.store.clock() - store.last_active_at >= _TOUCH_S:
+            with self.store.write() as tables:
+                tables.vector_stores.touch(store.id)

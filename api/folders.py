@@ -1,0 +1,240 @@
+"""Batch indexing: walk folders, skip what is unchanged, wait until the rest is searchable.
+
+A file is identified in its vector store by its path relative to the path that was given.
+Nothing is kept in memory that matters: stopped at any moment, the files queued so far are
+indexed by the next run or by a server on the same folder, and the next run goes on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retrieval.errors import InvalidRequest, NotFound, RequestError
+from retrieval.types import Attributes, VectorStore
+
+if TYPE_CHECKING:
+    from api.engine import Engine
+
+_POLL_S = 0.1
+
+
+@dataclass(frozen=True, slots=True)
+class FoundFile:
+    """A file to index; `path` is what its vector store knows it by."""
+
+    location: Path
+    path: str  # relative, with forward slashes
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A file that is not searchable now, and what to do about it."""
+
+    path: str
+    code: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class IndexReport:
+    """What one run of indexing did."""
+
+    store_id: str
+    store_name: str | None
+    n_added: int = 0  # new in the vector store
+    n_replaced: int = 0  # known by path, with changed content
+    n_updated: int = 0  # same content, other attributes
+    n_unchanged: int = 0
+    n_chunks: int = 0  # of the files added and replaced
+    seconds: float = 0.0
+    failures: tuple[Failure, ...] = field(default=())
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        values = {name: getattr(self, name) for name in self.__slots__ if name != "failures"}
+        failures = [{"path": f.path, "code": f.code, "message": f.message} for f in self.failures]
+        return {**values, "failures": failures}
+
+
+OnProgress = Callable[[int, int], None]  # files done, files in all
+
+
+def index_paths(
+    engine: Engine,
+    paths: Sequence[Path],
+    *,
+    store: str,
+    attributes: Attributes,
+    glob: str | None,
+    manifest: Mapping[str, Attributes],
+    on_progress: OnProgress | None,
+) -> IndexReport:
+    """See `Engine.add`.
+
+    Raises:
+        InvalidRequest: a path does not exist, or two files have the same relative path.
+    """
+    began = time.monotonic()
+    found = find_files(paths, glob=glob)
+    vector_store = _store(engine, store)
+    engine.start_worker()
+    run = _Run(engine, vector_store, attributes, manifest)
+    report = on_progress or (lambda _done, _total: None)
+    next_report = began
+    for n_seen, file in enumerate(found, start=1):
+        run.submit(file)
+        if time.monotonic() >= next_report:
+            report(n_seen - run.n_pending(), len(found))
+            next_report = time.monotonic() + _POLL_S
+    while n_pending := run.n_pending():
+        report(len(found) - n_pending, len(found))
+        time.sleep(_POLL_S)
+    report(len(found), len(found))
+    return run.report(seconds=time.monotonic() - began)
+
+
+def find_files(paths: Sequence[Path], *, glob: str | None) -> list[FoundFile]:
+    """The files under `paths`, in order, hidden ones and folders left out.
+
+    Args:
+        paths: files, which are taken as they are, and folders, which are walked.
+        glob: keeps files whose relative path or name matches, such as ``*.pdf``.
+    """
+    found: dict[str, FoundFile] = {}
+    for path in paths:
+        for file in _under(path):
+            if glob and not (fnmatch(file.path, glob) or fnmatch(file.location.name, glob)):
+                continue
+            other = found.setdefault(file.path, file)
+            if other.location.resolve() != file.location.resolve():
+                raise InvalidRequest(
+                    f"{other.location} and {file.location} both have the relative path"
+                    f" '{file.path}'. Index their common parent folder instead.",
+                    param="paths",
+                    code="invalid_value",
+                )
+    return list(found.values())
+
+
+def _under(path: Path) -> Iterator[FoundFile]:
+    if path.is_file():
+        yield FoundFile(path, path.name)
+    elif path.is_dir():
+        for location in sorted(path.rglob("*")):
+            relative = location.relative_to(path)
+            if location.is_file() and not any(part.startswith(".") for part in relative.parts):
+                yield FoundFile(location, relative.as_posix())
+    else:
+        raise InvalidRequest(f"There is no file or folder {path}.", param="paths", code=None)
+
+
+def _store(engine: Engine, name_or_id: str) -> VectorStore:
+    try:
+        return engine.resolve_store(name_or_id)
+    except NotFound:
+        if name_or_id.startswith("vs_"):
+            raise
+        return engine.create_vector_store(name=name_or_id)
+
+
+class _Run:
+    """One run: what was submitted, and what became of it."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        store: VectorStore,
+        attributes: Attributes,
+        manifest: Mapping[str, Attributes],
+    ) -> None:
+        self._engine = engine
+        self._store = store
+        self._attributes = attributes
+        self._manifest = manifest
+        self._submitted: dict[str, str] = {}  # file id → path
+        self._counts = dict.fromkeys(("n_added", "n_replaced", "n_updated", "n_unchanged"), 0)
+        self._failures: list[Failure] = []
+
+    def submit(self, file: FoundFile) -> None:
+        """Queue a file unless the vector store holds it as it is."""
+        wanted = {**self._attributes, **self._manifest.get(file.path, {})}
+        try:
+            outcome = self._submit(file, wanted)
+        except (RequestError, OSError) as error:
+            self._failures.append(Failure(file.path, "invalid_file", str(error)))
+        else:
+            self._counts[outcome] += 1
+
+    def _submit(self, file: FoundFile, wanted: Attributes) -> str:
+        with file.location.open("rb") as content:
+            sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+        with self._engine.store.read() as view:
+            number = view.vector_stores.number(self._store.id)
+            known = view.attachments.at_path(number, file.path)
+        same = next((each for each in reversed(known) if each.sha256 == sha256), None)
+        if same is not None and same.status in {"completed", "in_progress"}:
+            if same.status == "in_progress":
+                self._submitted[same.file_id] = file.path
+            if same.attributes == wanted:
+                return "n_unchanged"
+            self._engine.update_attributes(self._store.id, same.file_id, wanted)
+            return "n_updated"
+        file_id = same.file_id if same else self._upload(file)
+        self._engine.attach(self._store.id, file_id, attributes=wanted, path=file.path)
+        self._submitted[file_id] = file.path
+        return "n_replaced" if known else "n_added"
+
+    def _upload(self, file: FoundFile) -> str:
+        with file.location.open("rb") as content:
+            return self._engine.upload(content, filename=file.path).id
+
+    def n_pending(self) -> int:
+        """How many of this run's files are still being indexed."""
+        with self._engine.store.read() as view:
+            number = view.vector_stores.number(self._store.id)
+            pending = view.attachments.in_progress(number)
+        return len(self._submitted.keys() & pending)
+
+    def report(self, *, seconds: float) -> IndexReport:
+        """What became of everything that was submitted."""
+        n_chunks = 0
+        failures = list(self._failures)
+        for file_id, path in self._submitted.items():
+            attachment = self._engine.attachment(self._store.id, file_id)
+            n_chunks += attachment.n_chunks
+            if attachment.status != "completed":
+                code = attachment.error_code or attachment.status
+                failures.append(Failure(path, code, attachment.error_message or ""))
+        return IndexReport(
+            store_id=self._store.id,
+            store_name=self._store.name,
+            n_chunks=n_chunks,
+            seconds=round(seconds, 3),
+            failures=tuple(failures),
+            **self._counts,
+        )
+
+
+def read_manifest(path: Path) -> dict[str, Attributes]:
+    """Attributes by relative path from JSON lines ``{"path": …, "attributes": {…}}``."""
+    manifest: dict[str, Attributes] = {}
+    for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            manifest[row["path"]] = row["attributes"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise InvalidRequest(
+                f"{path}:{number}: expected an object with 'path' and 'attributes'.",
+                param="manifest",
+                code="invalid_value",
+            ) from error
+    return manifest
