@@ -34,6 +34,11 @@ class Assembler:
         """How many pieces with text were added."""
         return len(self._blocks)
 
+    @property
+    def first_heading(self) -> str | None:
+        """Text of the first heading added, a stand-in for a title."""
+        return next((b.heading_path[-1] for b in self._blocks if b.kind == "heading"), None)
+
     def heading(self, text: str, *, level: int, place: Place = _NOWHERE) -> None:
         """Add a heading; it closes all headings of `level` (1 is the highest) and below.
 

@@ -1,0 +1,84 @@
+"""XLSX: one block a row, under the name of its sheet."""
+
+from __future__ import annotations
+
+import warnings
+import zipfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+from openpyxl import load_workbook
+from openpyxl.utils.exceptions import InvalidFileException
+
+from ingest.parse.assemble import Assembler
+from ingest.parse.clean import one_line
+from ingest.parse.tables import rendered
+from ingest.parse.xlsx_numbers import shown
+from retrieval.errors import Unreadable
+from retrieval.types import Document, Place
+
+_EMPTY = "There is no text in the workbook: all of its cells are empty."
+_DAMAGED = "The workbook is damaged: {0}. Open it in a spreadsheet program and save it anew as XLSX."
+_Region = list[tuple[int, list[str]]]  # rows that follow each other, with their numbers
+
+
+def read(path: Path, media_type: str) -> Document:
+    """Parse an XLSX file. Formulas count with the values they had when it was saved.
+
+    Raises:
+        NoText, Unreadable: all cells are empty, or the file is damaged.
+    """
+    assembler = Assembler(media_type)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of features that openpyxl drops; none is text
+            workbook = load_workbook(path, read_only=True, data_only=True)
+            try:
+                for sheet in workbook.worksheets:
+                    _sheet(sheet, assembler)
+                title = workbook.properties.title
+            finally:
+                workbook.close()
+    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, OSError,
+            AttributeError, IndexError, SyntaxError) as error:  # fmt: skip
+        raise Unreadable(_DAMAGED.format(error)) from error
+    return assembler.document(title=title, if_empty=_EMPTY)
+
+
+def _sheet(sheet: Any, assembler: Assembler) -> None:
+    sheet.reset_dimensions()  # the stated range is often a lie, up to a million rows of nothing
+    named = False
+    for region in _regions(_rows(sheet)):
+        if not named:
+            assembler.heading(sheet.title, level=1, place=Place(sheet=sheet.title))
+            named = True
+        texts = rendered([cells for _, cells in region])
+        for (number, _), text in zip(region, texts, strict=True):
+            place = Place(sheet=sheet.title, first_row=number, last_row=number)
+            assembler.add(text, kind="table_row", place=place)
+
+
+def _rows(sheet: Any) -> Iterator[tuple[int, list[str]]]:
+    for number, row in enumerate(sheet.iter_rows(), start=1):
+        yield number, [_text(cell) for cell in row]
+
+
+def _text(cell: Any) -> str:
+    value = cell.value
+    if value is None:
+        return ""
+    return one_line(value if isinstance(value, str) else shown(value, cell.number_format))
+
+
+def _regions(rows: Iterable[tuple[int, list[str]]]) -> Iterator[_Region]:
+    """Cut a sheet at empty rows: what stands between them is a table of its own."""
+    region: _Region = []
+    for number, cells in rows:
+        if any(cells):
+            region.append((number, cells))
+        elif region:
+            yield region
+            region = []
+    if region:
+        yield region
