@@ -146,7 +146,6 @@ class OnnxEmbedder:
         for row, each in enumerate(ids):
             tokens[row, : len(each)] = each
             mask[row, : len(each)] = 1
-        vectors: Vectors = self._session.run(["vectors"], {"ids": tokens, "mask": mask})[0]
         (vectors,) = self._session.run(["vectors"], {"ids": tokens, "mask": mask})
         return np.asarray(vectors, dtype=np.float32)
 
