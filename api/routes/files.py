@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, BinaryIO
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
 from fastapi.responses import JSONResponse, StreamingResponse
 
 from api.routes.inputs import FileId, FilesPage
-from api.routes.multipart import UploadForm, read_upload
+from api.routes.multipart import upload_form
 from api.wire.files import file_body, files_body
 from api.wire.lists import deleted_body
 
@@ -24,18 +25,16 @@ def routes(engine: Engine) -> APIRouter:
     """The files endpoints, on `engine`."""
     router = APIRouter(prefix="/v1/files")
 
-    async def upload_form(request: Request) -> AsyncIterator[UploadForm]:
-        async for form in read_upload(request, max_bytes=engine.settings.max_file_bytes):
-            yield form
-
     @router.post("")
-    def create(form: Annotated[UploadForm, Depends(upload_form)]) -> JSONResponse:
-        file = engine.upload(
-            form.content,
-            filename=form.filename,
-            purpose=form.purpose,
-            expires_after_s=form.expires_after_s,
-        )
+    async def create(request: Request) -> JSONResponse:
+        async with upload_form(request, max_bytes=engine.settings.max_file_bytes) as form:
+            file = await run_in_threadpool(
+                engine.upload,
+                form.content,
+                filename=form.filename,
+                purpose=form.purpose,
+                expires_after_s=form.expires_after_s,
+            )
         return JSONResponse(file_body(file))
 
     @router.get("")

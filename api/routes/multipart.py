@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import BinaryIO
 from urllib.parse import unquote_to_bytes
@@ -45,6 +46,19 @@ class _Parser(MultiPartParser):
             part.content_disposition = plain_filename(part.content_disposition)
         super().on_headers_finished()
 
+    def on_end(self) -> None:
+        self.ended = True
+
+    async def parse(self) -> FormData:
+        """The form; refuses one that breaks off, whose last file would be cut short."""
+        self.ended = False
+        form = await super().parse()
+        if not self.ended:
+            for file in self._files_to_close_on_error:
+                file.close()
+            raise MultiPartException("it ends before its closing boundary.")
+        return form
+
 
 def plain_filename(disposition: bytes) -> bytes:
     """`disposition` with `filename*` turned into a `filename` in UTF-8, which it overrides.
@@ -64,7 +78,8 @@ def plain_filename(disposition: bytes) -> bytes:
     return _PLAIN.sub(b"", before) + b'; filename="' + quoted + b'"'
 
 
-async def read_upload(request: Request, *, max_bytes: int) -> AsyncIterator[UploadForm]:
+@asynccontextmanager
+async def upload_form(request: Request, *, max_bytes: int) -> AsyncIterator[UploadForm]:
     """The form of `POST /files`, closed after use.
 
     Raises:

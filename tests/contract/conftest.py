@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 import httpx2
 import openai
@@ -59,18 +58,9 @@ def serving(engine: Engine) -> Iterator[Service]:
             yield Service(engine, url, client, raw)
 
 
-@pytest.fixture(scope="session")
-def settings_with() -> Callable[..., Settings]:
-    """Settings for tests: the hash embedder, which loads nothing, and what a test changes."""
-    return lambda **changes: Settings(**{"embedder": "hash", **changes})
-
-
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A server with an empty store and a worker, one for each test module."""
-    data: Path = tmp_path_factory.mktemp("data")
-    with (
-        Engine.open(data, settings=Settings(embedder="hash"), work=True) as engine,
-        serving(engine) as found,
-    ):
+    settings = Settings(data=tmp_path_factory.mktemp("data"), embedder="hash")
+    with Engine.open(settings=settings, work=True) as engine, serving(engine) as found:
         yield found

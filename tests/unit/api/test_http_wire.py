@@ -63,8 +63,8 @@ REFUSED = [
         {"file_id": ""},
         "empty_string",
         "file_id",
-        "Invalid 'file_id': empty string. Expected a string with minimum length 1, "
-        "but got an empty string instead.",
+        ("Invalid 'file_id': empty string. Expected a string with minimum length 1, "
+        "but got an empty string instead."),
     ),
     (
         AttachFile,
@@ -78,8 +78,8 @@ REFUSED = [
         {"file_id": "file-ä"},
         "invalid_value",
         "file_id",
-        "Invalid 'file_id': 'file-ä'. Expected an ID that contains letters, numbers, underscores, "
-        "or dashes, but this value contained additional characters.",
+        ("Invalid 'file_id': 'file-ä'. Expected an ID that contains letters, numbers, underscores, "
+        "or dashes, but this value contained additional characters."),
     ),
     (
         CreateVectorStore,
@@ -93,8 +93,8 @@ REFUSED = [
         {"file_ids": ["file-a"] * 501},
         "array_above_max_length",
         "file_ids",
-        "Invalid 'file_ids': array too long. Expected an array with maximum length 500, "
-        "but got an array with length 501 instead.",
+        ("Invalid 'file_ids': array too long. Expected an array with maximum length 500, "
+        "but got an array with length 501 instead."),
     ),
     (
         CreateVectorStore,
