@@ -25,6 +25,7 @@ from retrieval.types import (
     Attributes,
     Batch,
     BatchMember,
+    Block,
     ChunkingStrategy,
     File,
     Page,
@@ -293,6 +294,15 @@ class Resources:
         if text is None:
             raise Conflict("vector_store_file", file_id, state=attachment.status)
         return text
+
+    def blocks(self, store_id: str, file_id: str) -> tuple[Block, ...]:
+        """The headings, paragraphs and rows of a file's stored text, each with its place.
+
+        Raises:
+            NotFound: there is no such file in the vector store, or it has no text yet.
+        """
+        with self.store.read() as view:
+            return view.commits.blocks(view.attachments.number(store_id, file_id))
 
     # --- batches ------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ import numpy as np
 from retrieval.errors import NotFound
 from retrieval.store.chunks import Chunks
 from retrieval.store.documents import Documents
-from retrieval.types import Chunk, FileChange, FileContent
+from retrieval.types import Block, Chunk, FileChange, FileContent
 
 
 class Commits:
@@ -87,6 +87,10 @@ class Commits:
             "SELECT document_n FROM attachments WHERE n = ?", (file_n,)
         ).fetchone()
         return None if row is None or row[0] is None else self._documents.text(int(row[0]))
+
+    def blocks(self, file_n: int) -> tuple[Block, ...]:
+        """The blocks of the stored text of the attachment in row `file_n`, in order."""
+        return self._documents.blocks(self._document(file_n))
 
     def _document(self, file_n: int) -> int:
         row = self._connection.execute(

@@ -39,6 +39,13 @@ class Documents:
         )
         return number, document
 
+    def blocks(self, number: int) -> tuple[Block, ...]:
+        """The blocks of a cached document, in order."""
+        row = self._connection.execute(
+            "SELECT blocks FROM documents WHERE n = ?", (number,)
+        ).fetchone()
+        return _unpack(row[0])
+
     def add(self, key: str, document: Document) -> int:
         """Cache a document; one that another process added meanwhile is kept."""
         cursor = self._connection.execute(
