@@ -9,8 +9,8 @@
 /* Seconds from 1 January 1900 to 1 January 1970: 70 years with 17 leap days. */
 #define NTP_TO_UNIX 2208988800u
 
-/* The 32-bit second counter of NTP starts again from zero on 7 February 2036,
- * which begins era 1. An era lasts about 136 years. */
+/* The 32-bit counter of NTP seconds starts again from zero on 7 February 2036.
+ * That moment begins era 1; an era lasts about 136 years. */
 #define ERA_SECONDS 4294967296ull
 
 struct ntp_time {
