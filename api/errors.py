@@ -76,7 +76,7 @@ _NOT_FOUND: Final[Mapping[str, tuple[str, str | None]]] = {
     "file": ("No such File object: {id}", "id"),
     "vector_store": ("No vector store found with id '{id}'.", None),
     "vector_store_file": ("No file found with id '{id}' in vector store '{within}'.", None),
-    "file_batch": ("No such FileBatch object: {id}", "id"),
+    "batch": ("No such FileBatch object: {id}", "id"),
     "response": ("Response with id '{id}' not found.", None),
     "model": ("The model '{id}' does not exist", None),
 }

@@ -38,7 +38,8 @@ def routes(engine: Engine) -> APIRouter:
 
 def _models(engine: Engine) -> dict[str, str]:
     """Names with their owners: ours, and the language model the server is set up with."""
-    configured = engine.settings.llm_model
+    settings = engine.settings
+    configured = settings.llm_model if settings.llm_base_url else None
     return {EXTRACTIVE: "sourcebook"} | ({configured: "operator"} if configured else {})
 
 

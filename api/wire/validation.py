@@ -67,7 +67,8 @@ def out_of_range(param: str, value: float, *, bound: float) -> InvalidRequest:
     above = value > bound
     side, sign = ("above maximum", "<=") if above else ("below minimum", ">=")
     code = f"{kind}_above_max_value" if above else f"{kind}_below_min_value"
-    wanted = f"Expected a value {sign} {bound:g}, but got {echo(value)} instead."
+    limit = bound if isinstance(bound, int) else f"{bound:g}"
+    wanted = f"Expected a value {sign} {limit}, but got {echo(value)} instead."
     return InvalidRequest(
         f"Invalid '{param}': {kind} {side} value. {wanted}", param=param, code=code
     )

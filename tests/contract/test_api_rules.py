@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from http.client import HTTPConnection
 
@@ -10,7 +12,7 @@ import httpx2
 import openai
 import pytest
 from conftest import running, serving
-from test_api_files import refused
+from test_api_files import refused, upload
 
 from api.app import create_app
 from api.engine import Engine
@@ -187,6 +189,28 @@ def test_declared_length_past_the_limit_is_refused_unread(tmp_path):
         connection.putheader("content-length", str(2**40))
         connection.endheaders()  # and not one byte of the body
         assert connection.getresponse().status == 413
+
+
+def test_async_client_sees_the_same(service):
+    made = service.client.vector_stores.create(name="async")
+
+    async def found():
+        async with openai.AsyncOpenAI(base_url=f"{service.url}/v1", api_key="any") as client:
+            return [store.id async for store in client.vector_stores.list(limit=1)]
+
+    assert made.id in asyncio.run(found())
+
+
+def test_many_clients_at_once_get_whole_answers(service):
+    def work(number):
+        store = service.client.vector_stores.create(name=f"at once {number}")
+        file = upload(service, name=f"{number}.txt", content=f"Number {number}.".encode())
+        service.client.vector_stores.files.create(store.id, file_id=file.id)
+        service.client.files.delete(file.id)
+        return service.client.vector_stores.retrieve(store.id).file_counts.total
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(16))) == [0] * 16
 
 
 @pytest.fixture

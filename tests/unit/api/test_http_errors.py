@@ -41,7 +41,7 @@ def test_every_leaf_of_the_tree_is_in_the_table():
             "No file found with id 'file-x' in vector store 'vs_x'.",
             None,
         ),
-        (NotFound("file_batch", "vsfb_x"), "No such FileBatch object: vsfb_x", "id"),
+        (NotFound("batch", "vsfb_x"), "No such FileBatch object: vsfb_x", "id"),
         (NotFound("response", "resp_x"), "Response with id 'resp_x' not found.", None),
         (NotFound("model", "m"), "The model 'm' does not exist", None),
     ],

@@ -117,6 +117,11 @@ def test_bad_expiry_is_refused(anchor, seconds, code, param):
     assert (caught.value.code, caught.value.param) == (code, param)
 
 
+def test_large_bounds_are_written_out():
+    with pytest.raises(InvalidRequest, match="Expected a value <= 2592000, but got 2592001"):
+        expiry_s("created_at", "2592001")
+
+
 @pytest.mark.parametrize(
     ("given", "wanted"),
     [
