@@ -52,6 +52,9 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"AT&TFORM", "image/vnd.djvu"),
     (b"PAR1", "application/vnd.apache.parquet"),
 )
+# So short that a text may begin with them.
+_SHORT_MAGIC = frozenset({"image/bmp", "application/x-executable", "application/x-bzip2",
+                          "audio/mpeg", "image/gif", "application/vnd.apache.parquet"})  # fmt: skip
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 
 # A member's name inside a zip → type of the whole; the first match decides.
@@ -105,7 +108,8 @@ _TEXT_NAMES = MappingProxyType({
 })  # fmt: skip
 
 _HTML_START = re.compile(
-    r"(?i)\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b", re.DOTALL
+    r"(?i)\s*(?:<\?xml[^>]*\?>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body)\b",
+    re.DOTALL,
 )
 _MAIL_HEADER = re.compile(r"(?:[A-Za-z][\w-]*:[^\n]*\n(?:[ \t][^\n]*\n)*){3}")
 _MAIL_FIELDS = ("\nfrom:", "\nreceived:", "\nmime-version:", "\nmessage-id:")
@@ -131,24 +135,26 @@ def detect(head: bytes, filename: str) -> str:
     """
     if b"%PDF-" in head[:1024]:  # ISO 32000-1, annex H: anywhere in the first 1024 bytes
         return PDF
-    if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
+    if head.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         return _in_zip(head)
     if head.startswith(_OLE):
         return _in_compound_file(head)
+    known = next((kind for magic, kind in _MAGIC if head.startswith(magic)), _in_media(head))
+    is_text = (known is None or known in _SHORT_MAGIC) and looks_like_text(head)
+    if is_text:
+        return _in_text(head, filename)
+    return known or BINARY
+
+
+def _in_media(head: bytes) -> str | None:
+    """Containers of pictures, sound and film, which name themselves some bytes in."""
     if head[4:12] in {b"ftypheic", b"ftypmif1", b"ftypavif"}:
         return "image/heic"
     if head[4:8] == b"ftyp":
         return "video/mp4"
     if head[:4] == b"RIFF":
         return "image/webp" if head[8:12] == b"WEBP" else "audio/wav"
-    known = next((kind for magic, kind in _MAGIC if head.startswith(magic)), None)
-    if known and not (known in _SHORT_MAGIC and looks_like_text(head)):
-        return known
-    return _in_text(head, filename) if looks_like_text(head) else BINARY
-
-
-_SHORT_MAGIC = frozenset({"image/bmp", "application/x-executable", "application/x-bzip2",
-                          "audio/mpeg", "image/gif", "application/vnd.apache.parquet"})  # fmt: skip
+    return None
 
 
 def read_ends(path: Path) -> bytes:
@@ -163,7 +169,9 @@ def read_ends(path: Path) -> bytes:
 
 
 def _in_zip(content: bytes) -> str:
-    stated = re.match(rb"PK\x03\x04.{22}(?:..)?.{0,4}?mimetype(application/[\w.+-]+)", content[:200], re.DOTALL)
+    stated = re.match(
+        rb"PK\x03\x04.{22}(?:..)?.{0,4}?mimetype(application/[\w.+-]+)", content[:200], re.DOTALL
+    )
     if stated:  # EPUB and OpenDocument put their type first, unpacked
         return stated.group(1).decode().removesuffix("PK")
     for name, kind in _MEMBERS:
@@ -175,7 +183,9 @@ def _in_zip(content: bytes) -> str:
 
 def _content_types(content: bytes) -> bytes:
     """[Content_Types].xml of an Open XML package whose list of members is out of reach."""
-    found = re.search(rb"PK\x03\x04.{4}\x08\x00.{16}(..)(..)\[Content_Types\]\.xml", content, re.DOTALL)
+    found = re.search(
+        rb"PK\x03\x04.{4}\x08\x00.{16}(..)(..)\[Content_Types\]\.xml", content, re.DOTALL
+    )
     if not found:
         return b""
     start = found.end() + int.from_bytes(found.group(2), "little")

@@ -38,10 +38,10 @@ except ImportError:  # Windows: the time limit holds there, the memory limit doe
 _MEBI = 1 << 20
 _FILES_PER_CHILD = 200  # libraries leak; a new child now and then keeps that small
 _LENGTH_BYTES = 8
+_BYTES_PER_CHAR = 12  # of a packed document: text in UTF-8, escapes, and the blocks' numbers
 _GRACE_S = 2.0  # the child's own limit on processor time comes before the parent's on real time
 _FAILURES: dict[str, type[FileFailed]] = {
-    kind.__name__: kind
-    for kind in (Encrypted, NoText, OverBudget, Unreadable, UnsupportedFile)
+    kind.__name__: kind for kind in (Encrypted, NoText, OverBudget, Unreadable, UnsupportedFile)
 }
 _DIED = (
     "The file made its parser crash. It is probably damaged: open it in the program it was made "
@@ -81,9 +81,8 @@ class Sandbox:
         with self._lock:
             child = self._ready_child()
             reply = _exchange(child, request, limits.seconds)
-            if reply is None or _recycle(reply) or self._n_files >= _FILES_PER_CHILD:
-                self._stop()
-            elif child.poll() is not None:
+            worn = self._n_files >= _FILES_PER_CHILD or child.poll() is not None
+            if worn or reply is None or _recycle(reply):
                 self._stop()
         return _document(reply)
 
@@ -181,14 +180,16 @@ def _exchange(
 
 
 def _ask(child: subprocess.Popen[bytes], request: dict[str, Any]) -> dict[str, Any] | bytes | None:
-    assert child.stdin and child.stdout  # noqa: S101 - both were asked for in _start
+    if child.stdin is None or child.stdout is None:
+        raise ValueError("the child was started without pipes")
     try:
         _send(child.stdin, json.dumps(request).encode())
-        head = _receive(child.stdout)
+        most = _BYTES_PER_CHAR * request["text_chars"] + _MEBI
+        head = _receive(child.stdout, at_most=_MEBI)
         if head is None:
             return None
         reply: dict[str, Any] = json.loads(head)
-        return _receive(child.stdout) if "document" in reply else reply
+        return _receive(child.stdout, at_most=most) if "document" in reply else reply
     except (OSError, ValueError):
         return None
 
@@ -232,12 +233,18 @@ def _send(pipe: IO[bytes], frame: bytes) -> None:
     pipe.flush()
 
 
-def _receive(pipe: IO[bytes]) -> bytes | None:
-    """One frame, or None at the end of the stream."""
+def _receive(pipe: IO[bytes], *, at_most: int) -> bytes | None:
+    """One frame, or None at the end of the stream.
+
+    Raises:
+        ValueError: the frame is longer than `at_most` bytes.
+    """
     length = pipe.read(_LENGTH_BYTES)
     if len(length) < _LENGTH_BYTES:
         return None
     n_bytes = int.from_bytes(length, "big")
+    if n_bytes > at_most:
+        raise ValueError(f"a frame of {n_bytes} bytes, where at most {at_most} are taken")
     frame = pipe.read(n_bytes)
     return frame if len(frame) == n_bytes else None
 
@@ -249,7 +256,7 @@ def _serve() -> None:
     """Answer requests until the parent closes its end."""
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not fall between the frames
-    while (frame := _receive(sys.stdin.buffer)) is not None:
+    while (frame := _receive(sys.stdin.buffer, at_most=_MEBI)) is not None:
         for reply in _answer(json.loads(frame)):
             _send(replies, reply)
 
@@ -258,9 +265,7 @@ def _answer(request: dict[str, Any]) -> list[bytes]:
     try:
         _limit(seconds=request["seconds"], memory_bytes=request["memory_bytes"])
         document = parse(Path(request["path"]), filename=request["filename"])
-        if len(document.text) > request["text_chars"]:
-            raise OverBudget("characters of text", limit=request["text_chars"])
-        return [b'{"document": true}', pack(document)]
+        return _packed(document, request["text_chars"])
     except FileFailed as error:
         return [json.dumps(_described(error)).encode()]
     except MemoryError:
@@ -269,6 +274,13 @@ def _answer(request: dict[str, Any]) -> list[bytes]:
         return [json.dumps(failure).encode()]
     except Exception:  # noqa: BLE001 - whatever a parser library raises, this file has failed
         return [json.dumps({"failure": "Unreadable", "message": _DIED}).encode()]
+
+
+def _packed(document: Document, most_chars: int) -> list[bytes]:
+    packed = pack(document)
+    if len(document.text) > most_chars or len(packed) > _BYTES_PER_CHAR * most_chars + _MEBI:
+        raise OverBudget("characters of text", limit=most_chars)
+    return [b'{"document": true}', packed]
 
 
 def _described(error: FileFailed) -> dict[str, Any]:

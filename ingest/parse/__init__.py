@@ -33,7 +33,7 @@ def _in_module(name: str) -> Parser:
 
     def read(path: Path, media_type: str) -> Document:
         module = import_module(f"ingest.parse.{name}")
-        return cast(Document, module.read(path, media_type))
+        return cast("Document", module.read(path, media_type))
 
     return read
 

@@ -55,4 +55,6 @@ def refusal(media_type: str) -> FileFailed:
             "The file is protected by a password. Save a copy without one and add that."
         )
     group = media_type.partition("/")[0]
-    return UnsupportedFile(media_type, advice=_ADVICE.get(media_type) or _BY_GROUP.get(group, _ANY))
+    return UnsupportedFile(
+        media_type, advice=_ADVICE.get(media_type) or _BY_GROUP.get(group, _ANY)
+    )

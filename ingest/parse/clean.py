@@ -6,7 +6,9 @@ import re
 
 # Control characters but tab and newline; soft hyphens; lone surrogates; non-characters. SQLite
 # cuts at NUL, JSON and UTF-8 refuse surrogates, and none of them is seen by a reader.
-_BAD = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\xad\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]")
+_BAD = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\xad\ud800-\udfff\ufdd0-\ufdef\ufeff\ufffe\uffff]"
+)
 _SPACES = re.compile(r"\s+")
 
 

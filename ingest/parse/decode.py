@@ -19,10 +19,15 @@ _MARKS = (  # the UTF-32 marks begin with the UTF-16 ones
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 _GUESS_BYTES = 65_536  # enough to tell code pages apart; guessing is slow
+# Shares of zero bytes at one place of each code unit: of ASCII in UTF-16 nearly all, of other
+# scripts none; what lies between leaves room for a text that mixes them.
+_MOST, _SOME, _FEW = 0.7, 0.3, 0.1
 _MAX_BAD_RATIO = 0.02  # of control characters; text has none, a damaged file a few
 
 # Letters of Western European words between ASCII letters: what a Latin-1 file looks like.
-_WESTERN_WORD = re.compile("[A-Za-z]*[\xc0-\xd6\xd8-\xf6\xf8-\xff]{1,2}[A-Za-z]+|[A-Za-z]+[\xc0-\xd6\xd8-\xf6\xf8-\xff]{1,2}")
+_WESTERN_WORD = re.compile(
+    "[A-Za-z]*[\xc0-\xd6\xd8-\xf6\xf8-\xff]{1,2}[A-Za-z]+|[A-Za-z]+[\xc0-\xd6\xd8-\xf6\xf8-\xff]{1,2}"
+)
 _WESTERN_MARKS = "–—‘’“”„…•€™°§£©®«»¿¡´·\xa0½¼¾²³ºª¢¥±µ×†‡‹›¶"
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
@@ -93,14 +98,14 @@ def _wide(content: bytes) -> str | None:
     if n == 0 or b"\x00" not in sample:
         return None
     zeros = [sample[place : 4 * n : 4].count(0) / n for place in range(4)]
-    if min(zeros[1:]) > 0.7 and zeros[0] < 0.3:
+    if min(zeros[1:]) > _MOST and zeros[0] < _SOME:
         return "utf-32-le"
-    if min(zeros[:3]) > 0.7 and zeros[3] < 0.3:
+    if min(zeros[:3]) > _MOST and zeros[3] < _SOME:
         return "utf-32-be"
     even, odd = (zeros[0] + zeros[2]) / 2, (zeros[1] + zeros[3]) / 2
-    if odd > 0.3 and even < 0.1:
+    if odd > _SOME and even < _FEW:
         return "utf-16-le"
-    return "utf-16-be" if even > 0.3 and odd < 0.1 else None
+    return "utf-16-be" if even > _SOME and odd < _FEW else None
 
 
 def _guesses(content: bytes) -> Iterator[str]:

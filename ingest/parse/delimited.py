@@ -28,11 +28,9 @@ def read(path: Path, media_type: str) -> Document:
     csv.field_size_limit(max(len(text), 1))
     delimiter = _delimiter(text, media_type)
     assembler = Assembler(media_type)
-    records: list[tuple[int, list[str]]] = []
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
     try:
-        for record in reader:
-            records.append((reader.line_num, [one_line(cell) for cell in record]))
+        records = [(reader.line_num, [one_line(cell) for cell in record]) for record in reader]
     except csv.Error as error:
         raise Unreadable(f"The table cannot be read: {error}. Export it anew as CSV.") from error
     position = header_row([cells for _, cells in islice(records, _LOOK_AT_RECORDS)])

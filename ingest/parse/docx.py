@@ -21,7 +21,9 @@ _EMPTY = (
 )
 _HEADING_NAME = re.compile(r"(?i)(?:heading|überschrift|titre|título|titolo|kop)\s*(\d)$")
 _BODY_LEVEL = 9  # outline levels count 0-8; 9 is body text (ECMA-376, 17.3.1.20)
-_LAYOUT_CHARS = 600  # a cell this long is a column of a laid-out page, not a value
+# A cell with this much in it is a column of a laid-out page, not a value.
+_LAYOUT_PARAGRAPHS = 3
+_LAYOUT_CHARS = 600
 
 # Elements of a paragraph that hold no text of its own, or text that a reader does not see.
 _SKIPPED = frozenset({"del", "moveFrom", "instrText", "delText", "pPr", "rPr", "Fallback", "pict"})
@@ -140,13 +142,11 @@ class _Reader:
 
 def _is_layout(table: etree._Element, rows: list[etree._Element]) -> bool:
     """Tell whether a table only arranges text: one cell, tables within, or whole columns of it."""
-    if next(descendants(table, "tbl"), None) is not table or any(
-        inner is not table for inner in descendants(table, "tbl")
-    ):
+    if any(inner is not table for inner in descendants(table, "tbl")):
         return True
     cells = [cell for row in rows for cell in _children(row, "tc")]
     return len(cells) <= 1 or any(
-        len(texts) > 2 and sum(map(len, texts)) > _LAYOUT_CHARS
+        len(texts) >= _LAYOUT_PARAGRAPHS and sum(map(len, texts)) > _LAYOUT_CHARS
         for texts in (list(_texts(cell)) for cell in cells)
     )
 
@@ -211,7 +211,11 @@ def _collect(element: etree._Element, into: _Paragraph) -> None:
 def _by_id(root: etree._Element | None) -> dict[str, etree._Element]:
     if root is None:
         return {}
-    return {attribute(note, "id") or "": note for note in root if local(note) in {"footnote", "endnote", "comment"}}
+    return {
+        attribute(note, "id") or "": note
+        for note in root
+        if local(note) in {"footnote", "endnote", "comment"}
+    }
 
 
 def _value(element: etree._Element, *path: str) -> str | None:
@@ -240,7 +244,11 @@ def _style(style_id: str, elements: dict[str, etree._Element]) -> _Style:
         name = name or own_name
         if level is None:
             level = _level(own_name, _value(style, "pPr", "outlineLvl"))
-        is_list = is_list or child(style, "pPr", "numPr") is not None or own_name.lower().startswith("list ")
+        is_list = (
+            is_list
+            or child(style, "pPr", "numPr") is not None
+            or own_name.lower().startswith("list ")
+        )
         style_id = attribute(child(style, "basedOn"), "val") or ""
     return _Style(name, level, is_list)
 

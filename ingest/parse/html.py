@@ -18,11 +18,50 @@ from retrieval.types import BlockKind, Document
 _EMPTY = (
     "There is no text in the page. If a script fills it in, save the page from a browser as PDF."
 )
-_META_CHARSET = re.compile(rb"""(?i)<(?:meta|\?xml)[^>]*?(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)""")
+_META_CHARSET = re.compile(
+    rb"""(?i)<(?:meta|\?xml)[^>]*?(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)"""
+)
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _INLINE = frozenset(
-    "a abbr acronym b bdi bdo big cite code data del dfn em font i ins kbd label mark q rp rt ruby "
-    "s samp small span strike strong sub sup time tt u var wbr nobr".split()
+    [
+        "a",
+        "abbr",
+        "acronym",
+        "b",
+        "bdi",
+        "bdo",
+        "big",
+        "cite",
+        "code",
+        "data",
+        "del",
+        "dfn",
+        "em",
+        "font",
+        "i",
+        "ins",
+        "kbd",
+        "label",
+        "mark",
+        "q",
+        "rp",
+        "rt",
+        "ruby",
+        "s",
+        "samp",
+        "small",
+        "span",
+        "strike",
+        "strong",
+        "sub",
+        "sup",
+        "time",
+        "tt",
+        "u",
+        "var",
+        "wbr",
+        "nobr",
+    ]
 )
 _LAYOUT_CHARS = 600  # a cell this long is a column of a laid-out page, not a value
 
@@ -41,7 +80,9 @@ def read(path: Path, media_type: str) -> Document:
 
 def parse_text(text: str, media_type: str) -> Document:
     """Parse the source of an HTML page that is already decoded; see `read`."""
-    root = etree.fromstring(text.encode(), etree.HTMLParser(encoding="utf-8", remove_comments=True))
+    root = etree.fromstring(
+        text.encode(), etree.HTMLParser(encoding="utf-8", remove_comments=True)
+    )
     assembler = Assembler(media_type)
     title = None
     if root is not None:
@@ -52,7 +93,9 @@ def parse_text(text: str, media_type: str) -> Document:
             assembler.heading(title, level=0)
         n_before = assembler.n_blocks
         _Walk(assembler, prune=True).run(main)
-        if assembler.n_blocks == n_before:  # nothing but what looks like menus: better those than nothing
+        if (
+            assembler.n_blocks == n_before
+        ):  # nothing but what looks like menus: better those than nothing
             _Walk(assembler, prune=False).run(root)
     return assembler.document(title=title or assembler.first_heading, if_empty=_EMPTY)
 
@@ -158,7 +201,10 @@ def _owner(row: etree._Element) -> etree._Element | None:
 
 def _is_layout(table: etree._Element, rows: list[etree._Element]) -> bool:
     """Tell whether a table only arranges the page."""
-    if table.get("role") == "presentation" or next(table.iterdescendants("table"), None) is not None:
+    if (
+        table.get("role") == "presentation"
+        or next(table.iterdescendants("table"), None) is not None
+    ):
         return True
     widths = [sum(1 for _ in row.iterchildren("td", "th")) for row in rows]
     if max(widths, default=0) < 2:  # noqa: PLR2004 - one column
@@ -200,6 +246,10 @@ def _span(element: etree._Element, name: str) -> int:
 def _stated_header(rows: list[list[Cell]]) -> int | None:
     """The first row if it is all header cells and wide, with a row of values after it."""
     for position, row in enumerate(rows[:2]):
-        if len(row) > 1 and all(cell.is_header or not cell.text for cell in row) and rows[position + 1 :]:
+        if (
+            len(row) > 1
+            and all(cell.is_header or not cell.text for cell in row)
+            and rows[position + 1 :]
+        ):
             return position
     return None

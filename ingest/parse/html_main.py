@@ -7,8 +7,28 @@ import re
 from lxml import etree
 
 _NEVER = frozenset(
-    "script style noscript template svg iframe object embed canvas audio video map nav aside "
-    "button select input textarea dialog menu".split()
+    [
+        "script",
+        "style",
+        "noscript",
+        "template",
+        "svg",
+        "iframe",
+        "object",
+        "embed",
+        "canvas",
+        "audio",
+        "video",
+        "map",
+        "nav",
+        "aside",
+        "button",
+        "select",
+        "input",
+        "textarea",
+        "dialog",
+        "menu",
+    ]
 )
 _ROLES = frozenset({"navigation", "banner", "contentinfo", "search", "complementary", "menu",
                     "menubar", "dialog", "alert", "toolbar"})  # fmt: skip
@@ -58,12 +78,15 @@ def _is_named(element: etree._Element) -> bool:
     names = f"{element.get('class') or ''} {element.get('id') or ''}"
     if not _NAMES.search(names):
         return False
-    return _length(element) < 0.5 * _length(element.getroottree().getroot())  # noqa: PLR2004
+    return _length(element) < 0.5 * _length(element.getroottree().getroot())
 
 
 def _is_menu(element: etree._Element, tag: str) -> bool:
     """A list of short links that is not part of running text."""
-    if tag not in {"ul", "ol", "div"} or next(element.iterdescendants("p", "h1", "h2", "table"), None) is not None:
+    if (
+        tag not in {"ul", "ol", "div"}
+        or next(element.iterdescendants("p", "h1", "h2", "table"), None) is not None
+    ):
         return False
     links = ["".join(link.itertext()).strip() for link in element.iterdescendants("a")]
     links = [link for link in links if link]

@@ -71,12 +71,12 @@ class _Scan:
 
     def _take(self, line: str, start: int, end: int) -> Iterator[Span]:
         if not line.strip():
-            yield from self._close(blank=True)
+            yield from self._close()
         elif atx := _ATX.match(line):
             yield from self._close()
             yield self._heading(len(atx.group(1)), atx.group(2) or "", start, end)
         elif (setext := _SETEXT.match(line)) and self._open and self._open[0] == "paragraph":
-            kind, first, _ = self._open
+            first = self._open[1]
             self._open = None
             level = 1 if setext.group(1)[0] == "=" else 2
             title = self._text[first:start]
@@ -92,9 +92,8 @@ class _Scan:
         else:
             self._open = ("paragraph", start, end)
 
-    def _close(self, *, blank: bool = False) -> Iterator[Span]:
+    def _close(self) -> Iterator[Span]:
         """End the open block; a list item's own later paragraphs become paragraphs."""
-        del blank
         if self._open:
             yield self._span(*self._open)
             self._open = None

@@ -49,7 +49,7 @@ def child(element: etree._Element | None, *names: str) -> etree._Element | None:
 
 def descendants(element: etree._Element, name: str) -> Iterator[etree._Element]:
     """Yield all elements called `name` below `element`, in document order."""
-    return element.iter(f"{{*}}{name}")
+    yield from element.iter(f"{{*}}{name}")
 
 
 class Package:
@@ -122,7 +122,9 @@ class Package:
             internal = attribute(relationship, "TargetMode") != "External"
             if internal and (attribute(relationship, "Type") or "").endswith("/" + kind):
                 whole = target if target.startswith("/") else posixpath.join(folder, target)
-                found.append((attribute(relationship, "Id") or "", posixpath.normpath(whole).lstrip("/")))
+                found.append(
+                    (attribute(relationship, "Id") or "", posixpath.normpath(whole).lstrip("/"))
+                )
         return found
 
     def title(self) -> str | None:

@@ -15,9 +15,12 @@ from ingest.parse.pdf_outline import Outline
 
 _MAX_CHARS = 160
 _MAX_ROWS = 3
+_SHORT_CHARS = 60  # a heading may end in a full stop if it is no longer than this
 _LARGER = 1.12  # times the size of the body: a heading by its size
 _NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})[.)]?\s+[^\W\d_]")
-_NAMED = re.compile(r"(?:Item|ITEM|Part|PART|Chapter|CHAPTER|Section|SECTION|Appendix|Note|NOTE)\s+\d*[A-Z\d]*\b")
+_NAMED = re.compile(
+    r"(?:Item|ITEM|Part|PART|Chapter|CHAPTER|Section|SECTION|Appendix|Note|NOTE)\s+\d*[A-Z\d]*\b"
+)
 _PROSE_END = re.compile(r"[.,;:!?]$")
 _LETTERS = re.compile(r"[^\W\d_]{2}")
 _MAX_SIZES = 4  # levels told apart by size; more are noise
@@ -48,7 +51,9 @@ class Headings:
             listed = self._outline.level(text, item.page)
             if listed is not None:
                 return listed
-        if item.part.kind == "table_row" or not rows[0].pieces[0].upright:
+        if item.part.kind == "table_row" or not rows[0].pieces[0].upright or text[0] in "([":
+            return None
+        if any(len(row.pieces) > 1 for row in rows):
             return None
         return self._by_look(item.part, text)
 
@@ -57,9 +62,9 @@ class Headings:
         below = self._outline.depth
         if size in self._levels and not text.endswith((".", ",", ";")):
             return below + self._levels[size]
-        if not bold or part.kind == "list_item" and not _NUMBERED.match(text):
+        if not bold or (part.kind == "list_item" and not _NUMBERED.match(text)):
             return None
-        if _PROSE_END.search(text) and not (text.endswith(".") and len(text) < 60):
+        if _PROSE_END.search(text) and not (text.endswith(".") and len(text) < _SHORT_CHARS):
             return None
         lowest = below + len(self._levels)
         if numbered := _NUMBERED.match(text):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import attrgetter
 from statistics import median
+from typing import NamedTuple
 
 from ingest.parse.pdf_page import Piece
 from retrieval.types import BlockKind
@@ -16,48 +18,72 @@ from retrieval.types import BlockKind
 WIDE_GAP = 1.0  # between words: the next cell or column
 _SAME_LINE = 0.35  # of difference in baseline
 _INDENT = 0.8  # of a first line
-_SAME_COLUMN = 0.6  # of difference between edges of cells
+_SAME_COLUMN = 1.3  # of difference between edges of cells; a sign behind a number is part of it
 _LOOSE = 1.35  # times the usual distance of lines: a new paragraph
+_CLOSEST, _FARTHEST = 0.5, 2.5  # distances of lines that can be those of one paragraph
 _SIZE_STEP = 1.07  # ratio of font sizes that tells two kinds of text apart
 _PROSE_SHARE = 0.27  # of the page's width: lines this wide are columns of prose, not cells
 _MIN_COLUMN_ROWS = 5
+_MAX_LABELS = 3  # rows of one cell inside a table, one after the other
+_LABEL_CHARS = 90
+_FEW_ROWS = 3
+_HEADER_CHARS = 24
 
-_BULLET = re.compile(r"(?:[•●○■□▪◦‣⁃–—*·\uf0b7\uf0a7➢✓-]|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)])\s+\S")
+_BULLET = re.compile(
+    r"(?:[•●○■□▪◦‣⁃–—*·\uf0b7\uf0a7➢✓-]|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)])\s+\S"
+)
+_MARKER = re.compile(
+    r"[•●○■□▪◦‣⁃–—*·\uf0b7\uf0a7➢✓-]|\(?(?:\d{1,2}|[A-Za-z]|[ivx]{1,4})[.)]|\d{1,2}(?:\.\d{1,2}){0,4}"
+)
 _SENTENCE_END = re.compile(r"[.!?:;。！？][\"'”’)\]]*$")
 _LONE_SIGN = re.compile(r"[$€£¥]|US\$")
 _TRAILING_SIGN = re.compile(r"(.*\S)\s+([$€£¥])$")
 _CLOSING_SIGN = re.compile(r"[)%]+%?")
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class _Cell(NamedTuple):
+    """What stands in one column of a row."""
+
+    text: str
+    left: float
+    right: float
+
+
+class Row(NamedTuple):
     """Pieces on one baseline, from left to right."""
 
     pieces: tuple[Piece, ...]
+    text: str
+    left: float
+    right: float
+    y: float
+    size: float
+    bold: bool
+    cells: tuple[_Cell, ...]
 
-    @property
-    def text(self) -> str:
-        return " ".join(piece.text for piece in self.pieces)
 
-    @property
-    def left(self) -> float:
-        return min(piece.left for piece in self.pieces)
+def row_of(pieces: Iterable[Piece]) -> Row:
+    """Return the row that `pieces`, at least one, make up."""
+    ordered = _with_marker(tuple(sorted(pieces, key=attrgetter("left"))))
+    return Row(
+        pieces=ordered,
+        text=" ".join([piece.text for piece in ordered]),
+        left=ordered[0].left,
+        right=max([piece.right for piece in ordered]),
+        y=ordered[0].y,
+        size=max([piece.size for piece in ordered]),
+        bold=all([piece.bold for piece in ordered]),  # noqa: C419 - faster for so few
+        cells=tuple(_cells(ordered)),
+    )
 
-    @property
-    def right(self) -> float:
-        return max(piece.right for piece in self.pieces)
 
-    @property
-    def y(self) -> float:
-        return self.pieces[0].y
-
-    @property
-    def size(self) -> float:
-        return max(piece.size for piece in self.pieces)
-
-    @property
-    def bold(self) -> bool:
-        return all(piece.bold for piece in self.pieces)
+def _with_marker(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
+    """A bullet or number goes with its text, however wide the gap: it is no cell."""
+    if len(pieces) < 2 or not _MARKER.fullmatch(pieces[0].text):  # noqa: PLR2004
+        return pieces
+    first, second = pieces[:2]
+    both = second._replace(text=f"{first.text} {second.text}", left=first.left)
+    return (both, *pieces[2:])
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +95,9 @@ class Part:
 
     @property
     def text(self) -> str:
+        """The part's text on one line."""
         if self.kind == "table_row":
-            return " | ".join(_cells(self.rows[0]))
+            return " | ".join(cell.text for cell in self.rows[0].cells)
         return join_lines([row.text for row in self.rows])
 
 
@@ -91,11 +118,17 @@ def parts(pieces: Sequence[Piece]) -> list[Part]:
     """Return the parts of a page in reading order."""
     rows = _by_column(_rows(pieces))
     found: list[Part] = []
-    for is_table, run in _runs(rows):
+    runs = list(_runs(rows))
+    for position, (is_table, run) in enumerate(runs):
         if is_table:
             found += [Part("table_row", (row,)) for row in run]
         else:
-            found += _paragraphs(run)
+            # Some lines over a table tell nothing of their column's width; the table does.
+            around = runs[max(position - 1, 0) : position + 2] if len(run) <= _FEW_ROWS else []
+            floor = max(
+                (row.right for is_table, rows in around if is_table for row in rows), default=0.0
+            )
+            found += _paragraphs(run, floor)
     return found
 
 
@@ -110,7 +143,7 @@ def _rows(pieces: Sequence[Piece]) -> list[Row]:
             rows[-1].append(piece)
         else:
             rows.append([piece])
-    return [Row(tuple(sorted(row, key=lambda piece: piece.left))) for row in rows]
+    return [row_of(row) for row in rows]
 
 
 def _goes_on(row: list[Piece], piece: Piece) -> bool:
@@ -137,8 +170,8 @@ def _by_column(rows: list[Row]) -> list[Row]:
             continue
         west = tuple(piece for piece in row.pieces if piece.right <= gutter)
         east = tuple(piece for piece in row.pieces if piece.right > gutter)
-        left += [Row(west)] if west else []
-        right += [Row(east)] if east else []
+        left += [row_of(west)] if west else []
+        right += [row_of(east)] if east else []
     return ordered + left + right
 
 
@@ -183,29 +216,49 @@ def _runs(rows: list[Row]) -> Iterator[tuple[bool, list[Row]]]:
 
 def _table_marks(rows: list[Row]) -> list[bool]:
     marks = [False] * len(rows)
-    for position, (above, below) in enumerate(pairwise(rows)):
-        if _aligned(above, below):
-            marks[position] = marks[position + 1] = True
-    for position in range(1, len(rows) - 1):
-        # A label over some rows ("Current assets:") is part of the table around it.
-        inside = marks[position - 1] and marks[position + 1]
-        if inside and not marks[position] and _near(rows[position - 1], rows[position + 1]):
-            marks[position] = len(rows[position].text) < 90  # noqa: PLR2004 - a label, no prose
+    for position, above in enumerate(rows):
+        if len(above.cells) < 2 and not _is_header_like(above):  # noqa: PLR2004
+            continue
+        for below in range(position + 1, min(position + 2 + _MAX_LABELS, len(rows))):
+            if _aligned(above, rows[below]):
+                marks[position : below + 1] = [True] * (below + 1 - position)
+            if marks[below] or not _is_label(rows[below]):
+                break
     return marks
 
 
+def _is_label(row: Row) -> bool:
+    """A row over some others ("Current assets:"), or one whose cells are on the next line."""
+    return len(row.pieces) == 1 and len(row.text) < _LABEL_CHARS
+
+
+def _is_header_like(row: Row) -> bool:
+    """One short cell that may name a column, as a year does."""
+    return len(row.pieces) == 1 and len(row.text) < _HEADER_CHARS
+
+
 def _aligned(above: Row, below: Row) -> bool:
-    """Tell whether two rows have cells, and one beyond the first stands under the other's."""
-    if min(len(above.pieces), len(below.pieces)) < 2 or not _near(above, below):  # noqa: PLR2004
+    """Tell whether a cell of `below` that is not its first stands under one of `above`."""
+    if len(below.cells) < 2 or not _near(above, below):  # noqa: PLR2004
         return False
     slack = _SAME_COLUMN * below.size
+    uppers = above.cells[1:] or above.cells
+    if len(above.cells) > 1 and above.left > below.cells[0].right:
+        uppers = above.cells  # a row of headers without one for the labels
     return any(
+        upper.left > below.left + slack and _in_column(upper, lower, slack)
+        for upper in uppers
+        for lower in below.cells[1:]
+    )
+
+
+def _in_column(upper: _Cell, lower: _Cell, slack: float) -> bool:
+    """Tell whether two cells share an edge, or one is over the other's middle."""
+    return (
         abs(upper.right - lower.right) <= slack
         or abs(upper.left - lower.left) <= slack
         or (upper.left - slack <= lower.left and lower.right <= upper.right + slack)
         or (lower.left - slack <= upper.left and upper.right <= lower.right + slack)
-        for upper in above.pieces[1:]
-        for lower in below.pieces[1:]
     )
 
 
@@ -213,35 +266,38 @@ def _near(above: Row, below: Row) -> bool:
     return 0 < above.y - below.y < 6 * max(above.size, below.size)
 
 
-def _cells(row: Row) -> list[str]:
-    """Texts of a row's cells; a currency sign goes with the number after it, % before it."""
-    cells: list[str] = []
-    sign = ""
-    for piece in row.pieces:
-        text = f"{sign} {piece.text}" if sign else piece.text
-        sign = ""
-        if _LONE_SIGN.fullmatch(text):
-            sign = text
+def _cells(pieces: Sequence[Piece]) -> list[_Cell]:
+    """Pieces as cells: a currency sign goes with the number after it, % and ) before it."""
+    cells: list[_Cell] = []
+    sign: _Cell | None = None
+    for piece in pieces:
+        cell = _Cell(piece.text, piece.left, piece.right)
+        if sign:
+            cell = _Cell(f"{sign.text} {cell.text}", sign.left, cell.right)
+            sign = None
+        if _LONE_SIGN.fullmatch(cell.text):
+            sign = cell
             continue
-        if trailing := _TRAILING_SIGN.match(text):
-            text, sign = trailing.groups()
-        if cells and _CLOSING_SIGN.fullmatch(text):
-            cells[-1] += " " + text
+        if trailing := _TRAILING_SIGN.match(cell.text):
+            sign = _Cell(trailing.group(2), cell.right - piece.size / 2, cell.right)
+            cell = _Cell(trailing.group(1), cell.left, cell.right - piece.size)
+        if cells and _CLOSING_SIGN.fullmatch(cell.text):
+            cells[-1] = _Cell(f"{cells[-1].text} {cell.text}", cells[-1].left, cell.right)
         else:
-            cells.append(text)
+            cells.append(cell)
     return [*cells, sign] if sign else cells
 
 
 # --- paragraphs ---------------------------------------------------------------------------
 
 
-def _paragraphs(rows: list[Row]) -> Iterator[Part]:
-    if not rows:
-        return
+def _paragraphs(rows: list[Row], floor: float) -> Iterator[Part]:
+    """Cut rows into paragraphs; `floor` is the least that their right margin can be."""
     pitch = _pitch(rows)
     run: list[Row] = []
-    for row in rows:
-        if run and _begins(run, row, pitch=pitch, margin=_margin(rows, row)):
+    margins = [max(margin, floor) for margin in _margins(rows)]
+    for row, margin in zip(rows, margins, strict=True):
+        if run and _begins(run, row, pitch=pitch, margin=margin):
             yield _part(run)
             run = []
         run.append(row)
@@ -257,14 +313,26 @@ def _pitch(rows: list[Row]) -> float:
     steps = [
         (above.y - below.y) / above.size
         for above, below in pairwise(rows)
-        if 0.5 < (above.y - below.y) / above.size < 2.5 and _same_size(above, below)
+        if _CLOSEST < (above.y - below.y) / above.size < _FARTHEST and _same_size(above, below)
     ]
     return sorted(steps)[len(steps) // 3] if steps else 1.0
 
 
-def _margin(rows: list[Row], row: Row) -> float:
-    """The right edge of the column that `row` stands in."""
-    return max(other.right for other in rows if other.left < row.right and other.right > row.left)
+def _margins(rows: list[Row]) -> list[float]:
+    """The right edge of the column that each row stands in.
+
+    Rows that follow each other upwards or without overlap are in different columns.
+    """
+    columns: list[list[Row]] = []
+    for row in rows:
+        last = columns[-1][-1] if columns else None
+        if last and last.y >= row.y and row.left < last.right and last.left < row.right:
+            columns[-1].append(row)
+        else:
+            columns.append([row])
+    return [
+        edge for column in columns for edge in [max(row.right for row in column)] * len(column)
+    ]
 
 
 def _same_size(above: Row, below: Row) -> bool:
@@ -275,7 +343,7 @@ def _begins(run: list[Row], row: Row, *, pitch: float, margin: float) -> bool:
     """Tell whether `row` begins a new paragraph after the rows of `run`."""
     last = run[-1]
     if not (last.pieces[0].upright and row.pieces[0].upright):
-        return not (last.pieces[0].upright == row.pieces[0].upright)
+        return last.pieces[0].upright != row.pieces[0].upright
     step = (last.y - row.y) / last.size
     if not 0 < step <= _LOOSE * pitch or not _same_size(last, row):
         return True

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from ctypes import byref, c_double, create_string_buffer, c_int
+from ctypes import byref, c_double, c_int, create_string_buffer
 from typing import NamedTuple
 
 import pypdfium2 as pdfium
@@ -36,7 +36,8 @@ class Piece(NamedTuple):
 
 
 class _Word(NamedTuple):
-    text: str
+    start: int  # in its line
+    end: int
     left: float
     right: float
 
@@ -70,7 +71,7 @@ class _Reader:
         self._turn = 0
 
     def pieces(self, wide_gap: float) -> list[Piece]:
-        lines = [found for found in re.finditer(r"[^\r\n]*\S[^\r\n]*", self._text)]
+        lines = list(re.finditer(r"[^\r\n]*\S[^\r\n]*", self._text))
         turns = [self._quarter(line.start() + _indent(line.group())) for line in lines]
         self._turn = Counter(turns).most_common(1)[0][0] if turns else 0
         found: list[Piece] = []
@@ -84,21 +85,38 @@ class _Reader:
         offset = line.start()
         first = self._index(offset + _indent(line.group()))
         size, bold, y = self._size(first), self._is_bold(first), self._baseline(first)
-        groups: list[list[_Word]] = []
-        for found in _WORD.finditer(line.group()):
-            word = self._word(found.group(), offset + found.start(), offset + found.end() - 1)
-            if groups and (not upright or _gap(groups[-1][-1], word) < wide_gap * size):
-                groups[-1].append(word)
-            else:
-                groups.append([word])
         look = Piece("", 0.0, 0.0, y, size, bold, order, upright)
-        return [_joined(words, look) for words in groups]
+        edges = self._edges_direct if self._is_direct and self._turn == 0 else self._edges
+        wide = wide_gap * size if upright else float("inf")
+        return _cut(line.group(), edges(line), wide, look)
 
-    def _word(self, text: str, first: int, last: int) -> _Word:
-        start_box = self._turned_box(self._index(first))
-        end_box = start_box if last == first else self._turned_box(self._index(last))
-        left, right = min(start_box[0], end_box[0]), max(start_box[1], end_box[1])
-        return _Word(text, left, right)
+    def _edges_direct(self, line: re.Match[str]) -> list[_Word]:
+        """Start and end of each word with its left and right; the hot loop of the parser."""
+        get_box, handle = pdfium_c.FPDFText_GetCharBox, self._handle
+        left, right, bottom, top = self._references
+        at_left, at_right = self._box[:2]
+        offset = line.start()
+        words = []
+        for found in _WORD.finditer(line.group()):
+            start, end = found.span()
+            get_box(handle, offset + start, left, right, bottom, top)
+            first, last = at_left.value, at_right.value
+            if end - start > 1:
+                get_box(handle, offset + end - 1, left, right, bottom, top)
+                first, last = min(first, at_left.value), max(last, at_right.value)
+            words.append(_Word(start, end, first, last))
+        return words
+
+    def _edges(self, line: re.Match[str]) -> list[_Word]:
+        """The same for pages that run sideways, or whose characters are counted otherwise."""
+        words = []
+        for found in _WORD.finditer(line.group()):
+            start, end = found.span()
+            ends = [
+                self._turned_box(self._index(line.start() + place)) for place in (start, end - 1)
+            ]
+            words.append(_Word(start, end, min(e[0] for e in ends), max(e[1] for e in ends)))
+        return words
 
     def _turned_box(self, index: int) -> tuple[float, float]:
         """Left and right of a character, in the direction the page's text runs."""
@@ -125,7 +143,7 @@ class _Reader:
         rect = self._rect
         upright = self._turn % 2 == 0
         height = rect.top - rect.bottom if upright else rect.right - rect.left
-        return max(abs(height), 1.0)
+        return max(abs(float(height)), 1.0)
 
     def _is_bold(self, index: int) -> bool:
         if pdfium_c.FPDFText_GetFontWeight(self._handle, index) >= _BOLD_WEIGHT:
@@ -146,14 +164,21 @@ class _Reader:
         return max(index, 0)
 
 
-def _joined(words: list[_Word], look: Piece) -> Piece:
-    text = clean(" ".join(word.text for word in words).replace(_HYPHEN, "-"))
-    left, right = min(word.left for word in words), max(word.right for word in words)
-    return look._replace(text=text, left=left, right=right)
-
-
-def _gap(before: _Word, after: _Word) -> float:
-    return max(after.left - before.right, before.left - after.right)
+def _cut(line: str, words: list[_Word], wide: float, look: Piece) -> list[Piece]:
+    """Cut a line at gaps of `wide` points or more."""
+    pieces = []
+    first = 0
+    for position in range(1, len(words) + 1):
+        if position < len(words):
+            before, after = words[position - 1], words[position]
+            if after.left - before.right < wide and before.left - after.right < wide:
+                continue
+        run = words[first:position]
+        text = clean(" ".join(line[run[0].start : run[-1].end].split()).replace(_HYPHEN, "-"))
+        left, right = min([word.left for word in run]), max([word.right for word in run])
+        pieces.append(look._replace(text=text, left=left, right=right))
+        first = position
+    return pieces
 
 
 def _indent(line: str) -> int:

@@ -9,12 +9,14 @@ from pathlib import Path
 from ingest.parse import verbatim
 from ingest.parse.decode import decode
 from ingest.parse.verbatim import Span
-from retrieval.types import Document
+from retrieval.types import BlockKind, Document
 
 _PARAGRAPH = re.compile(r"\S[^\n]*(?:\n[^\S\n]*\S[^\n]*)*")
 _UNDERLINED = re.compile(r"(\S[^\n]{0,118})\n([=\-~^*#])\2{2,}[^\S\n]*$")
 _NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,4})[.)]?[ \t]+[^\W\d_][^\n]{0,90}[^\n.,;:!?]$")
-_NAMED = re.compile(r"(?i)(chapter|part|book|section|article|appendix|annex)\s+[\divxlc]+\b[^\n]{0,80}$")
+_NAMED = re.compile(
+    r"(?i)(chapter|part|book|section|article|appendix|annex)\s+[\divxlc]+\b[^\n]{0,80}$"
+)
 _HEADING_CHARS = 100
 
 
@@ -36,7 +38,7 @@ def _spans(text: str) -> Iterator[Span]:
             level, title = heading
             above = [entry for entry in above if entry[0] < level]
             above.append((level, title))
-        kind = "heading" if heading else "paragraph"
+        kind: BlockKind = "heading" if heading else "paragraph"
         yield Span(kind, found.start(), found.end(), tuple(title for _, title in above))
 
 
@@ -51,5 +53,5 @@ def _heading(paragraph: str) -> tuple[int, str] | None:
         return 1, line
     if numbered := _NUMBERED.match(line):
         return 1 + numbered.group(1).count("."), line
-    shouted = line.isupper() and len(line) > 3 and line[-1] not in ".,;:"
-    return (1, line) if shouted and " " in line else None
+    shouted = line.isupper() and " " in line and line[-1] not in ".,;:"
+    return (1, line) if shouted else None

@@ -133,7 +133,10 @@ class _Slide:
         Placeholders there only prompt the author, but for footers.
         """
         for _, layout in self._package.related(self._name, kind="slideLayout"):
-            names = [layout, *(name for _, name in self._package.related(layout, kind="slideMaster"))]
+            names = [
+                layout,
+                *(name for _, name in self._package.related(layout, kind="slideMaster")),
+            ]
             for name in names:
                 root = self._package.part(name)
                 for shape in _shapes(root) if root is not None else ():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 Row = Sequence[str]
 
 _LOOK_AT_ROWS = 12
 _MAX_SPAN = 1000  # columns; HTML itself allows no more
+_MIN_CELLS = 2  # wide and high, or there is nothing to name
 _FULL = 0.75  # share of the usual number of cells a header fills
 _HEADER_CHARS = 80
 _NUMBER = re.compile(r"[-+(]?\s*[$€£¥]?\s*[-+]?\d[\d,.' ]*\s*(?:%|[kKMB]|[$€£¥])?\)?")
@@ -31,7 +32,7 @@ def header_row(rows: Sequence[Row]) -> int | None:
     sample = rows[:_LOOK_AT_ROWS]
     widths = sorted(sum(1 for cell in row if cell) for row in sample)
     usual = widths[len(widths) // 2] if widths else 0
-    if usual < 2 or len(rows) < 2:
+    if usual < _MIN_CELLS or len(rows) < _MIN_CELLS:
         return None
     for position, row in enumerate(sample[:-1]):
         filled = [cell for cell in row if cell]
@@ -94,8 +95,9 @@ def grid(rows: Sequence[Sequence[Cell]]) -> list[list[str]]:
         for cell in row:
             _fill_held(line, held)
             if cell.n_rows > 1:
-                held.update(dict.fromkeys(
-                    range(len(line), len(line) + 1), (cell.n_rows - 1, cell.text)))
+                held.update(
+                    dict.fromkeys(range(len(line), len(line) + 1), (cell.n_rows - 1, cell.text))
+                )
             line.append(cell.text)
             line += [""] * min(cell.n_columns - 1, _MAX_SPAN)
         _fill_held(line, held)

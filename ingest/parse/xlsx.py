@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
@@ -19,7 +20,17 @@ from retrieval.errors import Unreadable
 from retrieval.types import Document, Place
 
 _EMPTY = "There is no text in the workbook: all of its cells are empty."
-_DAMAGED = "The workbook is damaged: {0}. Open it in a spreadsheet program and save it anew as XLSX."
+_DAMAGED = (
+    "The workbook is damaged: {0}. Open it in a spreadsheet program and save it anew as XLSX."
+)
+_STRICT = b"http://purl.oclc.org/ooxml/spreadsheetml/main"
+_DIALECTS = (  # ISO/IEC 29500-1 and -4, annex A: namespaces of the same parts
+    (_STRICT, b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"),
+    (
+        b"http://purl.oclc.org/ooxml/officeDocument/relationships",
+        b"http://schemas.openxmlformats.org/officeDocument/2006/relationships",
+    ),
+)
 _Region = list[tuple[int, list[str]]]  # rows that follow each other, with their numbers
 
 
@@ -33,7 +44,7 @@ def read(path: Path, media_type: str) -> Document:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of features that openpyxl drops; none is text
-            workbook = load_workbook(path, read_only=True, data_only=True)
+            workbook = load_workbook(_transitional(path), read_only=True, data_only=True)
             try:
                 for sheet in workbook.worksheets:
                     _sheet(sheet, assembler)
@@ -44,6 +55,22 @@ def read(path: Path, media_type: str) -> Document:
             AttributeError, IndexError, SyntaxError) as error:  # fmt: skip
         raise Unreadable(_DAMAGED.format(error)) from error
     return assembler.document(title=title, if_empty=_EMPTY)
+
+
+def _transitional(path: Path) -> Path | io.BytesIO:
+    """The workbook, in the dialect that openpyxl reads if it is written in the strict one."""
+    with zipfile.ZipFile(path) as package:
+        if _STRICT not in package.read("xl/workbook.xml"):
+            return path
+        translated = io.BytesIO()
+        with zipfile.ZipFile(translated, "w") as copy:
+            for member in package.infolist():
+                content = package.read(member)
+                for strict, transitional in _DIALECTS:
+                    content = content.replace(strict, transitional)
+                copy.writestr(member.filename, content)
+    translated.seek(0)
+    return translated
 
 
 def _sheet(sheet: Any, assembler: Assembler) -> None:
@@ -73,7 +100,15 @@ def _text(cell: Any) -> str:
 
 def _regions(rows: Iterable[tuple[int, list[str]]]) -> Iterator[_Region]:
     """Cut a sheet at empty rows: what stands between them is a table of its own."""
-    region: _Region = []
+    region: _STRICT = b"http://purl.oclc.org/ooxml/spreadsheetml/main"
+_DIALECTS = (  # ISO/IEC 29500-1 and -4, annex A: namespaces of the same parts
+    (_STRICT, b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"),
+    (
+        b"http://purl.oclc.org/ooxml/officeDocument/relationships",
+        b"http://schemas.openxmlformats.org/officeDocument/2006/relationships",
+    ),
+)
+_Region = []
     for number, cells in rows:
         if any(cells):
             region.append((number, cells))

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
+from decimal import ROUND_HALF_UP, Decimal
 from functools import lru_cache
 from typing import NamedTuple
 
 _MAX_DIGITS = 15  # as many as spreadsheets keep; beyond them is binary noise
+_TINY = 1e-4  # below it, digits are counted from the first that is not zero
 _LITERAL = re.compile(r'"([^"]*)"|\\(.)|\[\$([^\]-]*)[^\]]*\]|_.|\*.|\[[^\]]*\]')
 _CURRENCY = re.compile(r"[$€£¥]")
 
@@ -49,18 +52,34 @@ def _moment(value: dt.datetime | dt.date | dt.time | dt.timedelta) -> str:
 
 
 def _number(value: float, look: _Look) -> str:
-    amount = value * 100 if look.percent else value
+    if not math.isfinite(value):
+        return str(value)
+    amount = Decimal(repr(value)) * (100 if look.percent else 1)
     if look.n_decimals is None:
-        text = _general(amount)
+        text = _general(float(amount))
     else:
-        text = format(amount, f"{',' if look.thousands else ''}.{look.n_decimals}f")
+        rounded = round_half_up(amount, look.n_decimals)
+        text = format(rounded, ",f" if look.thousands else "f")
     sign, digits = ("-", text[1:]) if text.startswith("-") else ("", text)
     return f"{sign}{look.prefix}{digits}{'%' if look.percent else ''}{look.suffix}"
 
 
+def round_half_up(amount: Decimal, n_decimals: int) -> Decimal:
+    """Round as spreadsheets do: a half goes away from zero.
+
+    >>> round_half_up(Decimal("2.5"), 0)
+    Decimal('3')
+    """
+    if amount.adjusted() > _MAX_DIGITS:  # more digits than a decimal context holds with a fraction
+        return amount.to_integral_value()
+    return amount.quantize(Decimal(1).scaleb(-n_decimals), rounding=ROUND_HALF_UP)
+
+
 def _general(value: float) -> str:
     """The shortest text of a number; the tenth decimal and later ones are noise."""
-    text = format(round(value, 9), f".{_MAX_DIGITS}g") if abs(value) > 1e-4 or value == 0 else format(value, ".6g")  # noqa: PLR2004
+    if value and abs(value) < _TINY:
+        return format(value, ".6g")
+    text = format(round(value, 9), f".{_MAX_DIGITS}g")
     return text if "e" in text or "." not in text else text.rstrip("0").rstrip(".")
 
 
