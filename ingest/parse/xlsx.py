@@ -100,15 +100,7 @@ def _text(cell: Any) -> str:
 
 def _regions(rows: Iterable[tuple[int, list[str]]]) -> Iterator[_Region]:
     """Cut a sheet at empty rows: what stands between them is a table of its own."""
-    region: _STRICT = b"http://purl.oclc.org/ooxml/spreadsheetml/main"
-_DIALECTS = (  # ISO/IEC 29500-1 and -4, annex A: namespaces of the same parts
-    (_STRICT, b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"),
-    (
-        b"http://purl.oclc.org/ooxml/officeDocument/relationships",
-        b"http://schemas.openxmlformats.org/officeDocument/2006/relationships",
-    ),
-)
-_Region = []
+    region: _Region = []
     for number, cells in rows:
         if any(cells):
             region.append((number, cells))
