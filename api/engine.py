@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any, Self
 
 from api.resources import Resources
 from api.settings import Settings
-from retrieval.errors import Conflict, IncompatibleStore
+from retrieval.errors import Conflict, IncompatibleStore, StoreBusy
 from retrieval.filters import parse_filter
+from retrieval.search import search
 from retrieval.types import (
     Attributes,
-    ChunkingStrategy,
     Query,
     SearchResult,
     VectorStore,
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     from api.answer.types import Answer
     from api.folders import IndexReport, OnProgress
 
-AUTO = ChunkingStrategy()
 # How stale `last_active_at` may be: a write for every search would cost more than the search.
 _TOUCH_S = 10
+_SNAPSHOT_ATTEMPTS = 5
 
 
 class Engine(Resources):
@@ -99,19 +99,21 @@ class Engine(Resources):
         return self.search([self.resolve_store(store).id], query)
 
     def _search_one(self, store_id: str, query: Query) -> SearchResult:
+        attempts_left = _SNAPSHOT_ATTEMPTS
+        while True:
+            attempts_left -= 1
+            try:
+                return self._search_snapshot(store_id, query)
+            except StoreBusy:  # commits outran this snapshot; a new one catches up with them
+                if not attempts_left:
+                    raise
+
+    def _search_snapshot(self, store_id: str, query: Query) -> SearchResult:
         embedder = self.embedder
         with self.store.read() as view:
             store = view.vector_stores.get(store_id)
-            if store.expired:
-                raise Conflict("vector_store", store_id, state="expired")
-            if store.model_id != embedder.id:
-                raise IncompatibleStore(
-                    f"the embedding model of vector store {store_id}",
-                    found=store.model_id,
-                    supported=embedder.id,
-                )
-            index = self._indexes.view(view.commits, store_id)
-            from retrieval.search import search
+            _check_searchable(store, model_id=embedder.id)
+            index = self._indexes.view(view.commits, store_id, model_id=embedder.id)
             result = search(view.commits, index, embedder, query, vector_store_id=store_id)
         self._touch(store)
         return result
@@ -163,3 +165,14 @@ class Engine(Resources):
         if self.store.clock() - store.last_active_at >= _TOUCH_S:
             with self.store.write() as tables:
                 tables.vector_stores.touch(store.id)
+
+
+def _check_searchable(store: VectorStore, *, model_id: str) -> None:
+    if store.expired:
+        raise Conflict("vector_store", store.id, state="expired")
+    if store.model_id != model_id:
+        raise IncompatibleStore(
+            f"the embedding model of vector store {store.id}",
+            found=store.model_id,
+            supported=model_id,
+        )

@@ -96,6 +96,7 @@ def index_paths(
     while n_pending := run.n_pending():
         report(len(found) - n_pending, len(found))
         time.sleep(_POLL_S)
+    engine.refresh_indexes([vector_store.id])
     report(len(found), len(found))
     return run.report(seconds=time.monotonic() - began)
 

@@ -5,16 +5,17 @@ Each method is one transaction, or one snapshot. `Engine` adds search and answer
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from api.settings import Settings
 from ingest.sandbox import Limits
 from ingest.worker import Worker
 from retrieval.embedder import Embedder, load_embedder
-from retrieval.errors import Conflict, InvalidRequest, NotFound
+from retrieval.errors import Conflict, InvalidRequest, NotFound, StoreBusy
 from retrieval.indexes import Indexes
 from retrieval.store import Store, Tables
 from retrieval.store.responses import StoredResponse
@@ -74,8 +75,19 @@ class Resources:
                     ),
                     max_tokens=self.settings.max_file_tokens,
                     n_threads=self.settings.workers,
-                    on_idle=self._indexes.save,
+                    on_idle=self.refresh_indexes,
                 )
+
+    def refresh_indexes(self, store_ids: Iterable[str]) -> None:
+        """Bring the indexes of these vector stores up to date and write them to disk.
+
+        Searches do the first by themselves; done ahead, it costs no search any time.
+        """
+        for store_id in store_ids:
+            with contextlib.suppress(NotFound, StoreBusy), self.store.read() as view:
+                model_id = view.commits.model_id(store_id)
+                self._indexes.view(view.commits, store_id, model_id=model_id)
+        self._indexes.save()
 
     def _wake(self) -> None:
         if self._worker is not None:

@@ -94,7 +94,7 @@ class Worker:
         limits: Limits,
         max_tokens: int,
         n_threads: int,
-        on_idle: Callable[[], None],
+        on_idle: Callable[[set[str]], None],
     ) -> None:
         """Start working at once.
 
@@ -104,7 +104,8 @@ class Worker:
             limits: what parsing one file may cost.
             max_tokens: longest text of one file that is indexed.
             n_threads: files indexed at a time.
-            on_idle: called when the queue has run empty after some work.
+            on_idle: called with the ids of the vector stores that got commits, when the
+                queue has run empty after some work.
         """
         self._store = store
         self._embedder = embedder
@@ -114,6 +115,7 @@ class Worker:
         self._stop = threading.Event()
         self._wake = threading.Condition()
         self._active: set[Job] = set()
+        self._changed: set[str] = set()
         self._active_lock = threading.Lock()
         self._locks = store.folder / "locks"
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
@@ -142,19 +144,23 @@ class Worker:
         (self._locks / self.owner).unlink(missing_ok=True)
 
     def _work(self) -> None:
-        worked = False
         with Sandbox() as sandbox:
             while not self._stop.is_set():
                 job = self._claim_patiently()
                 if job is not None:
                     self._run(job, sandbox)
-                    worked = True
                     continue
-                if worked and not self._active:
-                    self._on_idle()
-                worked = False
+                self._rest()
                 with self._wake:
                     self._wake.wait(_POLL_S)
+
+    def _rest(self) -> None:
+        """Tell what changed, once, when no thread has work any more."""
+        with self._active_lock:
+            changed = set() if self._active else self._changed
+            self._changed = self._changed - changed
+        if changed:
+            self._on_idle(changed)
 
     def _claim_patiently(self) -> Job | None:
         try:
@@ -177,11 +183,7 @@ class Worker:
 
     def _run(self, job: Job, sandbox: Sandbox) -> None:
         try:
-            if job.attempts > MAX_ATTEMPTS:
-                raise TooManyAttempts(f"The process ended {MAX_ATTEMPTS} times at this file.")
-            tools = Tools(self._store, sandbox, self._embedder(), self._limits, self._max_tokens)
-            commit = ingest(job, tools, self._checked_progress)
-            logger.info("file_indexed", extra={"file_id": commit.file_id, "seq": commit.seq})
+            self._attempt(job, sandbox)
         except (LostLease, NotFound):
             logger.info("job_lost", extra={"job": job.n})
         except Stopping:
@@ -192,6 +194,15 @@ class Worker:
         finally:
             with self._active_lock:
                 self._active.discard(job)
+
+    def _attempt(self, job: Job, sandbox: Sandbox) -> None:
+        if job.attempts > MAX_ATTEMPTS:
+            raise TooManyAttempts(f"The process ended {MAX_ATTEMPTS} times at this file.")
+        tools = Tools(self._store, sandbox, self._embedder(), self._limits, self._max_tokens)
+        commit = ingest(job, tools, self._checked_progress)
+        with self._active_lock:
+            self._changed.add(commit.vector_store_id)
+        logger.info("file_indexed", extra={"file_id": commit.file_id, "seq": commit.seq})
 
     def _settle(self, job: Job, error: Exception) -> None:
         decision = decide(error, failures=job.failures + 1)

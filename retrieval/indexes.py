@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import logging
 import shutil
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
-from typing import TYPE_CHECKING
-if TYPE_CHECKING:
-    from retrieval.snapshot import IndexView, Reader, StoreIndex
+from retrieval.snapshot import Reader, StoreIndex
+from retrieval.view import View
+
+logger = logging.getLogger("sourcebook.indexes")
 
 
 class Indexes:
@@ -17,17 +22,67 @@ class Indexes:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._lock = threading.Lock()
+        self._opening: dict[str, threading.Lock] = {}
         self._open: dict[str, StoreIndex] = {}
+        self._saved_seq: dict[str, int] = {}
 
-    def view(self, reader: Reader, store_id: str) -> IndexView:
-        """The index of a vector store as of the reader's snapshot."""
-        raise NotImplementedError
+    def view(self, reader: Reader, store_id: str, *, model_id: str) -> View:
+        """The index of a vector store as of the reader's snapshot.
+
+        Raises:
+            StoreBusy: the index has moved on since that snapshot; take a new one.
+        """
+        index = self._open.get(store_id) or self._opened(reader, store_id, model_id)
+        return index.catch_up(reader)
 
     def save(self) -> None:
         """Write what has changed, so that the next process starts where this one is."""
+        for store_id, index in list(self._open.items()):
+            seq = index.view().seq
+            if self._saved_seq.get(store_id) != seq and self._save(store_id, index):
+                self._saved_seq[store_id] = seq
 
     def forget(self, store_id: str) -> None:
         """Drop the index of a vector store that was deleted."""
         with self._lock:
             self._open.pop(store_id, None)
+            self._saved_seq.pop(store_id, None)
         shutil.rmtree(self._folder / store_id, ignore_errors=True)
+
+    def _opened(self, reader: Reader, store_id: str, model_id: str) -> StoreIndex:
+        """Open it once, however many searches ask; other vector stores do not wait for it."""
+        with self._lock:
+            gate = self._opening.setdefault(store_id, threading.Lock())
+        with gate:
+            if store_id not in self._open:
+                index = StoreIndex.open(
+                    self._folder / store_id, reader, vector_store_id=store_id, model_id=model_id
+                )
+                with self._lock:
+                    self._open[store_id] = index
+            return self._open[store_id]
+
+    def _save(self, store_id: str, index: StoreIndex) -> bool:
+        """Save unless another process is at it; a snapshot that fails is only slower."""
+        folder = self._folder / store_id
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with _exclusive(folder / "lock") as ours:
+                if ours:
+                    index.save(folder)
+                return ours
+        except OSError as error:
+            logger.warning("index_not_saved", extra={"store": store_id, "error": str(error)})
+            return False
+
+
+@contextlib.contextmanager
+def _exclusive(path: Path) -> Iterator[bool]:
+    """Whether this process alone holds the lock file."""
+    with path.open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
