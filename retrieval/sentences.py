@@ -74,7 +74,7 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
     >>> [text[start:end] for start, end in sentence_spans(text)]
     ['Dr. No paid $3.50.', 'Why?', 'Nobody knows.']
     """
-    spans = []
+    spans: list[tuple[int, int]] = []
     start = 0
     for border in _BORDER.finditer(text):
         if _ends(text, start, border):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from numpy.typing import NDArray
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 # One call for a whole book takes memory many times its size, and a batch of pieces is spread
 # over the cores; ours, smallest of 8k-256k within 3 % of the fastest.
@@ -43,13 +43,17 @@ def token_spans(tokenizer: Tokenizer, text: str) -> NDArray[np.int32]:
     found = [np.empty((0, 2), dtype=np.int32)]
     pieces = _pieces(text)
     while batch := list(itertools.islice(pieces, _BATCH_PIECES)):
-        encodings = tokenizer.encode_batch(
-            [text[start:end] for start, end in batch], add_special_tokens=False
-        )
+        encodings = _encode(tokenizer, [text[start:end] for start, end in batch])
         for (start, _), encoding in zip(batch, encodings, strict=True):
             spans = np.array(encoding.offsets, dtype=np.int32).reshape(-1, 2)
             found.append(spans + np.int32(start))
     return _spread_long_words(np.concatenate(found))
+
+
+def _encode(tokenizer: Tokenizer, texts: list[str]) -> list[Encoding]:
+    if len(texts) == 1:  # spreading one over the cores takes longer than reading it
+        return [tokenizer.encode(texts[0], add_special_tokens=False)]
+    return tokenizer.encode_batch(texts, add_special_tokens=False)
 
 
 def _pieces(text: str) -> Iterator[tuple[int, int]]:
