@@ -89,6 +89,12 @@ def media_type(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
+def has_body(request: Request) -> bool:
+    """Whether any bytes can follow the headers, which HTTP says before they come."""
+    length = request.headers.get("content-length", "0")
+    return length != "0" or "transfer-encoding" in request.headers
+
+
 async def limited(request: Request, *, what: str, limit: int) -> AsyncIterator[bytes]:
     """The body, piece by piece; `TooLarge` before reading if its length is declared, or on the way.
 

@@ -13,9 +13,9 @@ from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
-from api.request import UnsupportedMediaType, limited, media_type
+from api.request import UnsupportedMediaType, has_body, limited, media_type
 from api.wire.files import check_purpose, expiry_s
-from api.wire.validation import echo, wrong_type
+from api.wire.validation import echo, missing, wrong_type
 from retrieval.errors import InvalidRequest
 
 FIELDS = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
@@ -87,6 +87,8 @@ async def upload_form(request: Request, *, max_bytes: int) -> AsyncIterator[Uplo
         InvalidRequest: not readable as such, or a field is missing, unknown or not allowed.
         TooLarge: the whole body is larger than the file may be, framing allowed for.
     """
+    if not has_body(request):
+        raise missing("file")
     if media_type(request) != "multipart/form-data":
         raise UnsupportedMediaType(media_type(request), wanted="multipart/form-data")
     stream = limited(request, what="File", limit=max_bytes + FRAME_BYTES)
@@ -120,9 +122,7 @@ def _checked(form: FormData) -> UploadForm:
     purpose = _text(form, "purpose")
     expires_after_s = expiry_s(_text(form, FIELDS[2]), _text(form, FIELDS[3]))
     if file is None or purpose is None:
-        path = "file" if file is None else "purpose"
-        message = f"Missing required parameter: '{path}'."
-        raise InvalidRequest(message, param=path, code="missing_required_parameter")
+        raise missing("file" if file is None else "purpose")
     return UploadForm(
         file.file, file.filename or "upload", check_purpose(purpose), expires_after_s
     )

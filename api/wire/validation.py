@@ -193,9 +193,14 @@ def _bare(annotation: Any) -> Any:
 _Context = Mapping[str, Any]
 
 
-def _missing(path: str, _value: Any, _context: _Context) -> InvalidRequest:
+def missing(path: str) -> InvalidRequest:
+    """For a required field that is not there."""
     message = f"Missing required parameter: '{path}'."
     return InvalidRequest(message, param=path, code="missing_required_parameter")
+
+
+def _missing(path: str, _value: Any, _context: _Context) -> InvalidRequest:
+    return missing(path)
 
 
 def _unknown(path: str, _value: Any, _context: _Context) -> InvalidRequest:

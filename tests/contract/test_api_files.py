@@ -181,6 +181,11 @@ def test_what_is_not_a_form_is_refused(service, content_type, status):
     refused(service.raw.post("/v1/files", content=b"{}", headers=headers), status)
 
 
+def test_no_body_at_all_lacks_the_file(service):
+    error = refused(service.raw.post("/v1/files"), 400)
+    assert (error["code"], error["param"]) == ("missing_required_parameter", "file")
+
+
 def test_form_that_breaks_off_is_refused(service):
     body = b'--b\r\ncontent-disposition: form-data; name="file"; filename="a"\r\n\r\nhalf'
     headers = {"content-type": "multipart/form-data; boundary=b"}
