@@ -139,7 +139,8 @@ class Column:
         """By position: whether `value op bound`, which is of this column's kind."""
         values = self._values()
         if isinstance(bound, str):
-            return self.texts.ordered(op, bound)[values]
+            kept: NDArray[np.bool_] = self.texts.ordered(op, bound)[values]
+            return kept
         return np.asarray(ORDER[op](values, bound))
 
     def _values(self) -> NDArray[Any]:

@@ -1,0 +1,117 @@
+"""Named arrays in one file, mapped back without copying; the format of every index file.
+
+Layout, little-endian: 8 bytes magic with the format version, 8 bytes header length, 4 bytes
+CRC-32 of the header, the header (JSON: meta, and for each array its dtype, shape, place and
+CRC-32), then the arrays, each at a multiple of 64 bytes so that vector instructions may read
+them aligned. Index files are derived: whoever finds one damaged throws it away.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import tempfile
+import zlib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval.errors import CorruptStore, IncompatibleStore
+
+MAGIC = b"SBINDEX"
+VERSION = 1  # raise it with every change of this layout or of what the arrays mean
+_PREFIX = struct.Struct("<8sQI")
+_ALIGN_BYTES = 64
+
+Arrays = Mapping[str, NDArray[Any]]
+
+
+def write(path: Path, arrays: Arrays, meta: Mapping[str, Any]) -> None:
+    """Put arrays and JSON-able `meta` into `path`, whole or not at all.
+
+    Not synced: after a power cut the file may be damaged, which `read` notices.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
+    try:
+        with os.fdopen(handle, "wb") as out:
+            for piece in _pieces(arrays, meta):
+                out.write(piece)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _pieces(arrays: Arrays, meta: Mapping[str, Any]) -> Iterator[bytes | memoryview]:
+    buffers = {name: _bytes(np.ascontiguousarray(array)) for name, array in arrays.items()}
+    entries: dict[str, tuple[str, list[int], int, int]] = {}
+    end = 0
+    for name, array in arrays.items():
+        start = _aligned(end)
+        end = start + len(buffers[name])
+        crc = zlib.crc32(buffers[name])
+        entries[name] = (array.dtype.str, list(array.shape), start, crc)
+    header = json.dumps({"meta": dict(meta), "arrays": entries}).encode()
+    yield _PREFIX.pack(MAGIC + bytes([VERSION]), len(header), zlib.crc32(header))
+    yield header
+    yield bytes(_aligned(_PREFIX.size + len(header)) - _PREFIX.size - len(header))
+    end = 0
+    for name, (_, _, start, _) in entries.items():
+        yield bytes(start - end)
+        yield buffers[name]
+        end = start + len(buffers[name])
+
+
+def _bytes(array: NDArray[Any]) -> memoryview:
+    return array.reshape(-1).view(np.uint8).data
+
+
+def _aligned(offset: int) -> int:
+    return -(-offset // _ALIGN_BYTES) * _ALIGN_BYTES
+
+
+def read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
+    """Read-only arrays mapped from `path`, and the meta that was written with them.
+
+    Every byte is checked once, at memory speed; the pages stay warm for the searches.
+
+    Raises:
+        CorruptStore: missing, cut short, or not what was written.
+        IncompatibleStore: of another format version.
+    """
+    try:
+        data = np.memmap(path, dtype=np.uint8, mode="r")
+    except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
+        raise CorruptStore(str(path), expected="an index file", found=str(error)) from error
+    header, body = _header(path, data)
+    arrays = {name: _array(path, body, name, entry) for name, entry in header["arrays"].items()}
+    return arrays, header["meta"]
+
+
+def _header(path: Path, data: NDArray[np.uint8]) -> tuple[dict[str, Any], NDArray[np.uint8]]:
+    if len(data) < _PREFIX.size:
+        raise CorruptStore(str(path), expected="a header", found=f"{len(data)} bytes")
+    magic, n_bytes, crc = _PREFIX.unpack(data[: _PREFIX.size].tobytes())
+    if magic[:-1] != MAGIC:
+        raise CorruptStore(str(path), expected=repr(MAGIC), found=repr(magic))
+    if magic[-1] != VERSION:
+        raise IncompatibleStore(str(path), found=f"version {magic[-1]}", supported=str(VERSION))
+    raw = data[_PREFIX.size : _PREFIX.size + n_bytes].tobytes()
+    if len(raw) != n_bytes or zlib.crc32(raw) != crc:
+        raise CorruptStore(str(path), expected="its header", found="other bytes")
+    return json.loads(raw), data[_aligned(_PREFIX.size + n_bytes) :]
+
+
+def _array(path: Path, body: NDArray[np.uint8], name: str, entry: list[Any]) -> NDArray[Any]:
+    dtype, shape, start, crc = entry
+    n_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
+    raw = body[start : start + n_bytes]
+    if len(raw) != n_bytes or zlib.crc32(raw.data) != crc:
+        raise CorruptStore(str(path), expected=f"array {name!r}", found="other bytes")
+    array: NDArray[Any] = np.asarray(raw).view(dtype).reshape(shape)
+    return array

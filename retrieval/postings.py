@@ -1,0 +1,183 @@
+"""Sorted terms and, for each, where it stands and how often: the keyword half of a segment.
+
+Terms lie one after another as UTF-8 in one array and are found by binary search, so opening a
+mapped dictionary reads none of it. Where a term stands is a *site*, a number whose meaning
+the segment knows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_MAX_COUNT = np.iinfo(np.uint16).max
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Postings:
+    """For every term the sites that hold it, ascending, with counts."""
+
+    term_bytes: NDArray[np.uint8]  # all terms, sorted, end to end
+    term_start: NDArray[np.int64]  # (n_terms + 1,) into term_bytes
+    start: NDArray[np.int64]  # (n_terms + 1,) into sites and counts
+    sites: NDArray[np.int32]  # (n_postings,)
+    counts: NDArray[np.uint16]  # (n_postings,)
+
+    @classmethod
+    def build(cls, texts: Iterable[Sequence[str]]) -> Postings:
+        """Of the terms of site 0, of site 1 and so on."""
+        numbers: defaultdict[str, int] = defaultdict()
+        numbers.default_factory = numbers.__len__
+        pieces = [np.fromiter(map(numbers.__getitem__, text), np.int64) for text in texts]
+        lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
+        ordered = sorted(numbers)  # code point order, which is also that of UTF-8 bytes
+        rank = np.empty(len(ordered), dtype=np.int64)
+        rank[[numbers[term] for term in ordered]] = np.arange(len(ordered))
+        return cls._count(
+            [encoded(term) for term in ordered],
+            term_of=rank[joined(pieces)],
+            sites=np.repeat(np.arange(len(pieces)), lengths),
+        )
+
+    @classmethod
+    def _count(
+        cls, words: Sequence[bytes], *, term_of: NDArray[np.int64], sites: NDArray[np.int64]
+    ) -> Postings:
+        """One pair of term and site for each time that the term stands there."""
+        n_sites = int(sites.max(initial=0)) + 1
+        distinct, counts = np.unique(term_of * n_sites + sites, return_counts=True)
+        return cls._pack(
+            words,
+            term_of=distinct // n_sites,
+            sites=distinct % n_sites,
+            counts=np.minimum(counts, _MAX_COUNT),
+        )
+
+    @classmethod
+    def merge(cls, parts: Sequence[tuple[Postings, NDArray[np.int64]]]) -> Postings:
+        """Join postings, giving every site its new number.
+
+        Args:
+            parts: each with the new number by old site, -1 where the site is dropped.
+        """
+        words = [part.all_terms() for part, _ in parts]
+        ordered = sorted(set().union(*words))
+        number = {term: i for i, term in enumerate(ordered)}
+        term_of = joined(
+            [
+                np.repeat(_numbers(number[term] for term in known), np.diff(part.start))
+                for (part, _), known in zip(parts, words, strict=True)
+            ]
+        )
+        sites = joined([moved[part.sites] for part, moved in parts])
+        counts = joined([part.counts for part, _ in parts])
+        kept = np.flatnonzero(sites >= 0)
+        order = kept[np.argsort(term_of[kept] * (sites.max(initial=0) + 1) + sites[kept])]
+        merged = cls._pack(
+            ordered, term_of=term_of[order], sites=sites[order], counts=counts[order]
+        )
+        return merged.without_unused_terms()
+
+    @classmethod
+    def _pack(
+        cls,
+        words: Sequence[bytes],
+        *,
+        term_of: NDArray[Any],
+        sites: NDArray[Any],
+        counts: NDArray[Any],
+    ) -> Postings:
+        """From columns that are sorted by term, then by site."""
+        return cls(
+            term_bytes=np.frombuffer(b"".join(words), dtype=np.uint8),
+            term_start=offsets(_numbers(len(word) for word in words)),
+            start=offsets(np.bincount(term_of, minlength=len(words))),
+            sites=sites.astype(np.int32),
+            counts=counts.astype(np.uint16),
+        )
+
+    def without_unused_terms(self) -> Postings:
+        """The same, less the terms that no site holds any more."""
+        used = np.diff(self.start) > 0
+        if used.all():
+            return self
+        words = [word for word, keep in zip(self.all_terms(), used, strict=True) if keep]
+        term_of = np.repeat(np.cumsum(used) - 1, np.diff(self.start))
+        return Postings._pack(words, term_of=term_of, sites=self.sites, counts=self.counts)
+
+    @property
+    def n_terms(self) -> int:
+        """How many distinct terms there are."""
+        return len(self.start) - 1
+
+    def all_terms(self) -> list[bytes]:
+        """Every term, sorted; reads the whole dictionary."""
+        raw = self.term_bytes.tobytes()
+        return [raw[a:b] for a, b in pairwise(self.term_start.tolist())]
+
+    def find(self, term: str) -> int | None:
+        """The term's number, or None where nothing holds it."""
+        wanted = encoded(term)
+        low, high = 0, self.n_terms
+        while low < high:
+            middle = (low + high) // 2
+            if self._term(middle) < wanted:
+                low = middle + 1
+            else:
+                high = middle
+        return low if low < self.n_terms and self._term(low) == wanted else None
+
+    def of(self, number: int) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
+        """Sites and counts of the term with this number."""
+        where = slice(int(self.start[number]), int(self.start[number + 1]))
+        return self.sites[where], self.counts[where]
+
+    def _term(self, number: int) -> bytes:
+        a, b = self.term_start[number], self.term_start[number + 1]
+        return self.term_bytes[a:b].tobytes()
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Its arrays by name, for a file."""
+        return {f"postings.{name}": getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Postings:
+        """What `arrays` gave, read back."""
+        return cls(**{name: arrays[f"postings.{name}"] for name in cls.__slots__})
+
+
+def encoded(term: str) -> bytes:
+    """UTF-8; a lone surrogate, which broken files may hold, is kept as it is."""
+    return term.encode("utf-8", "surrogatepass")
+
+
+def offsets(lengths: NDArray[Any]) -> NDArray[np.int64]:
+    """Where each of some runs laid end to end starts, and where the last ends: (n + 1,)."""
+    starts = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=starts[1:])
+    return starts
+
+
+def ranges(first: NDArray[Any], n: NDArray[Any]) -> NDArray[np.int64]:
+    """The numbers first[i], …, first[i] + n[i] - 1 for each i, end to end.
+
+    >>> ranges(np.array([4, 9]), np.array([2, 3])).tolist()
+    [4, 5, 9, 10, 11]
+    """
+    starts = offsets(n)
+    return np.arange(starts[-1]) + np.repeat(first - starts[:-1], n)
+
+
+def joined(arrays: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+    """Arrays end to end, as int64."""
+    return np.concatenate([np.empty(0, dtype=np.int64), *arrays]).astype(np.int64, copy=False)
+
+
+def _numbers(values: Iterable[int]) -> NDArray[np.int64]:
+    return np.fromiter(values, dtype=np.int64)

@@ -1,0 +1,303 @@
+"""An immutable slice of one vector store, all of it on one space of window ordinals.
+
+The windows of a file stand together, so a window's ordinal is its place in every array: its
+vector, its chunks, its postings, its file. A filter is one mask over ordinals and both legs of
+a search run under that same mask. What changes (which files are still live, what their
+attributes are) is kept outside, in `retrieval.snapshot`.
+
+The terms of a file's name count once for each of its chunks. They stand in the same postings,
+at sites after those of the windows: site `n_windows + f` is the name of file f.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from hashlib import blake2b
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval import packed
+from retrieval.analysis import terms
+from retrieval.errors import CorruptStore
+from retrieval.postings import Postings, joined, offsets, ranges
+from retrieval.types import FileChange, FileContent, Vectors
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segment:
+    """Files in order of commit. In shapes: n_f files, n_c chunks, n_w windows, n_t terms."""
+
+    vectors: Vectors  # (n_w, dim), unit rows
+    file_n: NDArray[np.int64]  # (n_f,) the attachment's number in the store
+    content_seq: NDArray[np.int64]  # (n_f,) the commit that put this content in place
+    file_window: NDArray[np.int64]  # (n_f + 1,) where each file's windows start
+    file_chunk: NDArray[np.int64]  # (n_f + 1,) where each file's chunks start
+    chunk_file: NDArray[np.int64]  # (n_c,)
+    chunk_window: NDArray[np.int64]  # (n_c,) its first window
+    chunk_n_windows: NDArray[np.int64]  # (n_c,)
+    chunk_same_as: NDArray[np.int64]  # (n_c,) the file's first chunk with the same text
+    chunk_length: NDArray[np.int64]  # (n_c,) terms in it, those of its file's name included
+    site_chunk: NDArray[np.int64]  # (n_w + n_f,) the first chunk that holds the site's text
+    site_n_chunks: NDArray[np.int64]  # (n_w + n_f,) how many do, one after another
+    term_n_chunks: NDArray[np.int64]  # (n_t,) chunks that hold the term
+    postings: Postings  # over sites
+
+    @property
+    def n_windows(self) -> int:
+        """How many windows, and ordinals, there are."""
+        return len(self.vectors)
+
+    @property
+    def n_chunks(self) -> int:
+        """How many chunks there are."""
+        return len(self.chunk_file)
+
+    @classmethod
+    def build(cls, files: Iterable[tuple[FileChange, FileContent]]) -> Segment:
+        """Index files, which must be of one model and at least one.
+
+        Raises:
+            ValueError: chunks of a file are out of order, or of windows that it lacks.
+        """
+        changes, contents = zip(*files, strict=True)
+        found = [terms(text) for content in contents for text in content.texts]
+        names = [name_terms(change.filename) for change in changes]
+        n_windows = _numbers(len(content.texts) for content in contents)
+        n_chunks = _numbers(len(content.chunk_first_window) for content in contents)
+        chunk_file = np.repeat(np.arange(len(contents)), n_chunks)
+        starts = joined([content.chunk_first_window for content in contents])
+        sizes = joined([content.chunk_n_windows for content in contents])
+        _check_chunks(starts, sizes, chunk_file=chunk_file, n_windows=n_windows)
+        ends = starts + sizes + offsets(n_windows)[chunk_file]
+        before = offsets(_numbers(len(text) for text in found))
+        name_length = _numbers(len(name) for name in names)
+        parts = _Parts(
+            vectors=np.concatenate([content.vectors for content in contents]),
+            file_n=_numbers(change.file_n for change in changes),
+            content_seq=_numbers(change.content_seq for change in changes),
+            n_windows=n_windows,
+            n_chunks=n_chunks,
+            starts=starts,
+            sizes=sizes,
+            same_as=joined([_same_as(content) for content in contents]),
+            lengths=before[ends] - before[ends - sizes] + name_length[chunk_file],
+            postings=Postings.build([*found, *names]),
+        )
+        return cls._assemble(parts)
+
+    @classmethod
+    def merge(cls, parts: Sequence[tuple[Segment, NDArray[np.bool_]]]) -> Segment:
+        """The kept files of some segments, in the order given, as one segment.
+
+        Nothing is read again or counted again: postings are joined, vectors copied.
+
+        Args:
+            parts: segments, each with bool (n_f,): which of its files to keep.
+        """
+        files = [np.flatnonzero(kept) for _, kept in parts]
+        segments = [segment for segment, _ in parts]
+        both = list(zip(segments, files, strict=True))
+        chunks = [s.chunks_of(f) for s, f in both]
+        windows = [s.windows_of(f) for s, f in both]
+        cut = list(zip(segments, chunks, strict=True))
+        merged = _Parts(
+            vectors=np.concatenate([s.vectors[w] for s, w in zip(segments, windows, strict=True)]),
+            file_n=joined([s.file_n[f] for s, f in both]),
+            content_seq=joined([s.content_seq[f] for s, f in both]),
+            n_windows=joined([np.diff(s.file_window)[f] for s, f in both]),
+            n_chunks=joined([np.diff(s.file_chunk)[f] for s, f in both]),
+            starts=joined([s.chunk_window[c] - s.file_window[s.chunk_file[c]] for s, c in cut]),
+            sizes=joined([s.chunk_n_windows[c] for s, c in cut]),
+            same_as=joined([s.chunk_same_as[c] - s.file_chunk[s.chunk_file[c]] for s, c in cut]),
+            lengths=joined([s.chunk_length[c] for s, c in cut]),
+            postings=Postings.merge(_moved(segments, windows=windows, files=files)),
+        )
+        return cls._assemble(merged)
+
+    @classmethod
+    def _assemble(cls, parts: _Parts) -> Segment:
+        """Bring what counts within a file to the segment's numbers, and derive the rest."""
+        n_files, n_windows = len(parts.file_n), len(parts.vectors)
+        file_window, file_chunk = offsets(parts.n_windows), offsets(parts.n_chunks)
+        files = np.arange(n_files)
+        chunk_file = np.repeat(files, parts.n_chunks)
+        chunk_window = parts.starts + file_window[chunk_file]
+        ordinals = np.arange(n_windows)
+        first = np.searchsorted(chunk_window + parts.sizes, ordinals, side="right")
+        end = np.searchsorted(chunk_window, ordinals, side="right")
+        sites = _Sites(
+            file=joined([np.repeat(files, parts.n_windows), files]),
+            chunk=joined([first, file_chunk[:-1]]),
+            n_chunks=joined([end - first, parts.n_chunks]),
+            n_windows=n_windows,
+        )
+        return cls(
+            vectors=np.ascontiguousarray(parts.vectors, dtype=np.float32),
+            file_n=parts.file_n,
+            content_seq=parts.content_seq,
+            file_window=file_window,
+            file_chunk=file_chunk,
+            chunk_file=chunk_file,
+            chunk_window=chunk_window,
+            chunk_n_windows=parts.sizes,
+            chunk_same_as=parts.same_as + file_chunk[chunk_file],
+            chunk_length=parts.lengths,
+            site_chunk=sites.chunk,
+            site_n_chunks=sites.n_chunks,
+            term_n_chunks=_term_n_chunks(parts.postings, sites),
+            postings=parts.postings,
+        )
+
+    def windows_of(self, files: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Ordinals of these files' windows."""
+        return ranges(self.file_window[files], np.diff(self.file_window)[files])
+
+    def chunks_of(self, files: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Numbers of these files' chunks."""
+        return ranges(self.file_chunk[files], np.diff(self.file_chunk)[files])
+
+    def save(self, folder: Path) -> str:
+        """Write it into `folder`, unless it is there already; returns the file's name.
+
+        The name follows from the content, so a name always means the same bytes.
+        """
+        arrays = {name: getattr(self, name) for name in _ARRAYS} | self.postings.arrays()
+        name = f"{_digest(arrays)}.segment"
+        if not (folder / name).exists():
+            packed.write(folder / name, arrays, {})
+        return name
+
+    @classmethod
+    def open(cls, path: Path) -> Segment:
+        """Map a saved segment.
+
+        Raises:
+            CorruptStore: missing or damaged.
+            IncompatibleStore: of another format version.
+        """
+        arrays, _ = packed.read(path)
+        try:
+            plain = {name: arrays[name] for name in _ARRAYS}
+            return cls(**plain, postings=Postings.of_arrays(arrays))
+        except KeyError as error:
+            raise CorruptStore(str(path), expected=f"array {error}", found="none") from error
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Parts:
+    """A segment before its numbering: what follows the files counts within each file."""
+
+    vectors: Vectors
+    file_n: NDArray[np.int64]
+    content_seq: NDArray[np.int64]
+    n_windows: NDArray[np.int64]  # (n_f,)
+    n_chunks: NDArray[np.int64]  # (n_f,)
+    starts: NDArray[np.int64]  # (n_c,) first window of a chunk, in its file
+    sizes: NDArray[np.int64]  # (n_c,) in windows
+    same_as: NDArray[np.int64]  # (n_c,) chunk of the file
+    lengths: NDArray[np.int64]  # (n_c,) in terms
+    postings: Postings
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sites:
+    """Where terms stand: in windows, then in names of files."""
+
+    file: NDArray[np.int64]
+    chunk: NDArray[np.int64]
+    n_chunks: NDArray[np.int64]
+    n_windows: int
+
+
+_ARRAYS = [field.name for field in fields(Segment) if field.name != "postings"]
+
+
+def name_terms(filename: str) -> list[str]:
+    """Terms of a file's name, its extension left out."""
+    return terms(PurePosixPath(filename).stem)
+
+
+def _numbers(values: Iterable[int]) -> NDArray[np.int64]:
+    return np.fromiter(values, dtype=np.int64)
+
+
+def _check_chunks(
+    starts: NDArray[np.int64],
+    sizes: NDArray[np.int64],
+    *,
+    chunk_file: NDArray[np.int64],
+    n_windows: NDArray[np.int64],
+) -> None:
+    """The arithmetic on runs of chunks and windows relies on this."""
+    ends = starts + sizes
+    same_file = np.diff(chunk_file) == 0
+    in_order = (np.diff(starts) > 0) & (np.diff(ends) > 0)
+    inside = (starts >= 0) & (sizes > 0) & (ends <= n_windows[chunk_file])
+    if not (inside.all() and in_order[same_file].all()):
+        raise ValueError("Chunks must be runs of their file's windows, each further on.")
+
+
+def _same_as(content: FileContent) -> NDArray[np.int64]:
+    """For each chunk the file's first one that reads the same, white space aside."""
+    first: dict[bytes, int] = {}
+    runs = zip(content.chunk_first_window, content.chunk_n_windows, strict=True)
+    return _numbers(
+        first.setdefault(_text_key(content.texts[start : start + n]), ordinal)
+        for ordinal, (start, n) in enumerate(runs)
+    )
+
+
+def _text_key(texts: Sequence[str]) -> bytes:
+    words = " ".join(" ".join(texts).split())
+    return blake2b(words.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _moved(
+    segments: Sequence[Segment],
+    *,
+    windows: Sequence[NDArray[np.int64]],
+    files: Sequence[NDArray[np.int64]],
+) -> list[tuple[Postings, NDArray[np.int64]]]:
+    """Each segment's postings with the new number of each of its sites, -1 if dropped."""
+    parts = []
+    next_window, next_name = 0, sum(map(len, windows))
+    for segment, kept_windows, kept_files in zip(segments, windows, files, strict=True):
+        moved = np.full(len(segment.site_chunk), -1, dtype=np.int64)
+        moved[kept_windows] = next_window + np.arange(len(kept_windows))
+        moved[segment.n_windows + kept_files] = next_name + np.arange(len(kept_files))
+        next_window += len(kept_windows)
+        next_name += len(kept_files)
+        parts.append((segment.postings, moved))
+    return parts
+
+
+def _term_n_chunks(postings: Postings, sites: _Sites) -> NDArray[np.int64]:
+    """Chunks that hold each term, none of them twice.
+
+    A name covers all chunks of its file; elsewhere each site adds the chunks that the term's
+    site before did not reach, for chunks are runs and sites ascend.
+    """
+    n_terms = postings.n_terms
+    term_of, where = np.repeat(np.arange(n_terms), np.diff(postings.start)), postings.sites
+    is_name = where >= sites.n_windows
+    named = np.bincount(term_of[is_name], sites.n_chunks[where[is_name]], minlength=n_terms)
+    file_key = term_of * (int(sites.file.max(initial=0)) + 1) + sites.file[where]
+    alone = ~np.isin(file_key, file_key[is_name])
+    term_of, where = term_of[alone], where[alone]
+    ends = sites.chunk[where] + sites.n_chunks[where]
+    reached = np.zeros_like(ends)
+    reached[1:] = np.where(np.diff(term_of) == 0, ends[:-1], 0)
+    added = np.maximum(0, ends - np.maximum(sites.chunk[where], reached))
+    return (named + np.bincount(term_of, added, minlength=n_terms)).astype(np.int64)
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    digest = blake2b(digest_size=16)
+    for name, array in arrays.items():
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return digest.hexdigest()
