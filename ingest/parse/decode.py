@@ -28,7 +28,11 @@ _MAX_BAD_RATIO = 0.02  # of control characters; text has none, a damaged file a 
 _WESTERN_WORD = re.compile(
     "[A-Za-z]*[\xc0-\xd6\xd8-\xf6\xf8-\xff]{1,2}[A-Za-z]+|[A-Za-z]+[\xc0-\xd6\xd8-\xf6\xf8-\xff]{1,2}"
 )
-_WESTERN_MARKS = "–—‘’“”„…•€™°§£©®«»¿¡´·\xa0½¼¾²³ºª¢¥±µ×†‡‹›¶"
+# Signs of cp1252; but for dashes and apostrophes none of them stands between two letters.
+_WESTERN_SIGN = re.compile(
+    r"[’–—…·\xa0]|(?<![A-Za-z])[‘“”„•€™°§£©®«»¿¡´½¼¾²³ºª¢¥±µ×†‡‹›¶]"
+    r"|[‘“”„•€™°§£©®«»¿¡´½¼¾²³ºª¢¥±µ×†‡‹›¶](?![A-Za-z])"
+)
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f]")
 
 
@@ -129,9 +133,9 @@ def _is_western(sample: bytes) -> bool:
     in_words = sum(
         1 for word in _WESTERN_WORD.findall(text) for character in word if character > "\x7f"
     )
-    signs = sum(1 for character in high if character in _WESTERN_MARKS)
+    signs = len(_WESTERN_SIGN.findall(text))
     n_ascii = sum(map(str.isalpha, text)) - in_words
-    return bool(high) and in_words + signs >= 0.97 * len(high) and len(high) < 0.25 * n_ascii
+    return bool(high) and in_words + signs >= 0.97 * len(high) and len(high) < 0.4 * n_ascii
 
 
 def _is_text(text: str) -> bool:

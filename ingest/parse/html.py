@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,7 @@ _EMPTY = (
 _META_CHARSET = re.compile(
     rb"""(?i)<(?:meta|\?xml)[^>]*?(?:charset|encoding)\s*=\s*["']?\s*([\w.:-]+)"""
 )
+_MARKUP = re.compile(r"(?is)<(script|style|noscript)\b.*?(?:</\1\s*>|$)|<!--.*?-->|<[^>]*>")
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
 _INLINE = frozenset(
     [
@@ -83,27 +85,38 @@ def parse_text(text: str, media_type: str) -> Document:
     root = etree.fromstring(
         text.encode(), etree.HTMLParser(encoding="utf-8", remove_comments=True)
     )
-    assembler = Assembler(media_type)
-    title = None
-    if root is not None:
-        found = root.find(".//title")
-        title = None if found is None else "".join(str(piece) for piece in found.itertext())
-        main = main_element(root)
-        if title and not _is_repeated(title, main):
-            assembler.heading(title, level=0)
-        n_before = assembler.n_blocks
-        _Walk(assembler, prune=True).run(main)
-        if (
-            assembler.n_blocks == n_before
-        ):  # nothing but what looks like menus: better those than nothing
-            _Walk(assembler, prune=False).run(root)
+    try:
+        assembler = _walked(root, media_type)
+    except RecursionError:
+        assembler = Assembler(media_type)
+    if assembler.n_blocks == 0:
+        # Elements nested deeper than libxml2 or Python goes: without them, the text is left.
+        assembler.add(one_line(html.unescape(_MARKUP.sub(" ", text))))
+    found = None if root is None else root.find(".//title")
+    title = None if found is None else "".join(_strings(found))
     return assembler.document(title=title or assembler.first_heading, if_empty=_EMPTY)
+
+
+def _walked(root: etree._Element | None, media_type: str) -> Assembler:
+    assembler = Assembler(media_type)
+    if root is None:
+        return assembler
+    main = main_element(root)
+    found = root.find(".//title")
+    title = "" if found is None else one_line("".join(_strings(found)))
+    if title and not _is_repeated(title, main):
+        assembler.heading(title, level=0)
+    n_before = assembler.n_blocks
+    _Walk(assembler, prune=True).run(main)
+    if assembler.n_blocks == n_before:  # nothing but what looks like menus: better those
+        _Walk(assembler, prune=False).run(root)
+    return assembler
 
 
 def _is_repeated(title: str, main: etree._Element) -> bool:
     """Tell whether a heading of the page says what its title says, give or take the site."""
     headings = (one_line("".join(_strings(found))) for found in main.iter("h1", "h2"))
-    return any(heading and heading in one_line(title) for heading in headings)
+    return any(heading and heading in title for heading in headings)
 
 
 class _Walk:
