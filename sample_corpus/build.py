@@ -65,7 +65,9 @@ def _html(block: Block) -> str:
         case Table(caption, rows):
             head, *rest = rows
             lines = [_html_row(head, "th"), *(_html_row(row, "td") for row in rest)]
-            return f"<table><caption>{escape(caption)}</caption>\n" + "\n".join(lines) + "\n</table>"
+            return (
+                f"<table><caption>{escape(caption)}</caption>\n" + "\n".join(lines) + "\n</table>"
+            )
 
 
 def _html_row(row: tuple[str, ...], tag: str) -> str:

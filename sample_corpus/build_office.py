@@ -77,7 +77,9 @@ def build_pptx(source: Path, out: Path) -> None:
 def _pptx_table(slide: Slide, table: Table) -> None:
     """Place a table under the title of the slide."""
     n_rows, n_columns = len(table.rows), len(table.rows[0])
-    shape = slide.shapes.add_table(n_rows, n_columns, Inches(0.7), Inches(1.8), Inches(8.6), Inches(3))
+    shape = slide.shapes.add_table(
+        n_rows, n_columns, Inches(0.7), Inches(1.8), Inches(8.6), Inches(3)
+    )
     for i, values in enumerate(table.rows):
         for j, value in enumerate(values):
             shape.table.cell(i, j).text = value

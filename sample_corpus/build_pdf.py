@@ -33,11 +33,17 @@ BODY = ParagraphStyle("body", fontName="Times-Roman", fontSize=11, leading=15, s
 NARROW = ParagraphStyle("narrow", parent=BODY, alignment=TA_JUSTIFY, fontSize=10.5, leading=13.2)
 CELL = ParagraphStyle("cell", fontName="Helvetica", fontSize=8, leading=10)
 HEAD_CELL = ParagraphStyle("head", parent=CELL, fontName="Helvetica-Bold")
-CAPTION = ParagraphStyle("caption", parent=CELL, fontName="Helvetica-Oblique", spaceBefore=6, spaceAfter=3)
-TITLE = ParagraphStyle("title", fontName="Times-Bold", fontSize=22, leading=28, alignment=TA_CENTER)
+CAPTION = ParagraphStyle(
+    "caption", parent=CELL, fontName="Helvetica-Oblique", spaceBefore=6, spaceAfter=3
+)
+TITLE = ParagraphStyle(
+    "title", fontName="Times-Bold", fontSize=22, leading=28, alignment=TA_CENTER
+)
 LINE = ParagraphStyle("line", parent=BODY, alignment=TA_CENTER)
 H1 = ParagraphStyle("h1", fontName="Times-Bold", fontSize=18, leading=22, spaceAfter=12)
-H2 = ParagraphStyle("h2", fontName="Times-Bold", fontSize=13, leading=16, spaceBefore=8, spaceAfter=4)
+H2 = ParagraphStyle(
+    "h2", fontName="Times-Bold", fontSize=13, leading=16, spaceBefore=8, spaceAfter=4
+)
 GRID_STYLE = [
     ("GRID", (0, 0), (-1, -1), 0.5, colors.grey),
     ("BACKGROUND", (0, 0), (-1, 0), colors.whitesmoke),
@@ -77,7 +83,9 @@ def build_handbook(sources: Path, out: Path) -> None:
     margin = 18 * mm
     frame = Frame(margin, 20 * mm, B5[0] - 2 * margin, B5[1] - 38 * mm, 0, 0, 0, 0)
     footer = _footer("A Handbook of Timekeeping", B5)
-    book.addPageTemplates([PageTemplate("cover", [frame]), PageTemplate("page", [frame], onPageEnd=footer)])
+    book.addPageTemplates(
+        [PageTemplate("cover", [frame]), PageTemplate("page", [frame], onPageEnd=footer)]
+    )
     story = _front_matter()
     for number, path in enumerate(sorted(sources.glob("*.md")), start=1):
         story.append(PageBreak())
@@ -107,7 +115,9 @@ def build_bulletin(source: Path, out: Path) -> None:
     doc = _book(out, "Service Bulletin 7", A4)
     margin = 25 * mm
     frame = Frame(margin, 22 * mm, A4[0] - 2 * margin, A4[1] - 44 * mm, 0, 0, 0, 0)
-    doc.addPageTemplates([PageTemplate("page", [frame], onPageEnd=_footer("Service Bulletin 7", A4))])
+    doc.addPageTemplates(
+        [PageTemplate("page", [frame], onPageEnd=_footer("Service Bulletin 7", A4))]
+    )
     doc.build(list(_flow(read_blocks(source), BODY, frame.width)))
 
 
@@ -127,7 +137,10 @@ def _column_templates(footer: object) -> list[PageTemplate]:
 
     banner = Frame(_SIDE, 20 * mm + height - _BANNER, B5[0] - 2 * _SIDE, _BANNER, 0, 0, 0, 0)
     first = [banner, *columns(height - _BANNER - 4 * mm)]
-    return [PageTemplate(n, f, onPageEnd=footer) for n, f in (("first", first), ("rest", columns(height)))]
+    return [
+        PageTemplate(n, f, onPageEnd=footer)
+        for n, f in (("first", first), ("rest", columns(height)))
+    ]
 
 
 def _book(out: Path, title: str, size: tuple[float, float]) -> Book:
@@ -182,7 +195,9 @@ def _numbered(blocks: Sequence[Block], chapter: int) -> Iterator[Block]:
             yield Heading(block.level, f"{chapter}.{section} {block.text}")
 
 
-def _flow(blocks: Sequence[Block] | Iterator[Block], body: ParagraphStyle, width: float) -> Iterator[Flowable]:
+def _flow(
+    blocks: Sequence[Block] | Iterator[Block], body: ParagraphStyle, width: float
+) -> Iterator[Flowable]:
     """Turn blocks into flowables; a heading stays with what follows it."""
     for block in blocks:
         match block:

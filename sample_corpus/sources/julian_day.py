@@ -61,10 +61,3 @@ def easter(year: int) -> tuple[int, int]:
     n = (a + 11 * h + 22 * m) // 451
     month, day = divmod(h + m - 7 * n + 114, 31)
     return month, day + 1
-
-
-if __name__ == "__main__":
-    assert gregorian_to_jdn(2000, 1, 1) == JDN_2000
-    assert gregorian_to_jdn(1582, 10, 15) == julian_to_jdn(1582, 10, 5)
-    assert weekday(gregorian_to_jdn(1969, 7, 20)) == "Sunday"
-    assert easter(2024) == (3, 31)
