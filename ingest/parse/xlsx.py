@@ -7,7 +7,7 @@ import warnings
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
@@ -42,9 +42,10 @@ def read(path: Path, media_type: str) -> Document:
     """
     assembler = Assembler(media_type)
     try:
-        with warnings.catch_warnings():
+        # Opened here: given a path, openpyxl judges the workbook by the name's ending.
+        with warnings.catch_warnings(), _transitional(path) as content:
             warnings.simplefilter("ignore")  # of features that openpyxl drops; none is text
-            workbook = load_workbook(_transitional(path), read_only=True, data_only=True)
+            workbook = load_workbook(content, read_only=True, data_only=True)
             try:
                 for sheet in workbook.worksheets:
                     _sheet(sheet, assembler)
@@ -57,11 +58,11 @@ def read(path: Path, media_type: str) -> Document:
     return assembler.document(title=title, if_empty=_EMPTY)
 
 
-def _transitional(path: Path) -> Path | io.BytesIO:
+def _transitional(path: Path) -> IO[bytes]:
     """The workbook, in the dialect that openpyxl reads if it is written in the strict one."""
     with zipfile.ZipFile(path) as package:
         if _STRICT not in package.read("xl/workbook.xml"):
-            return path
+            return path.open("rb")
         translated = io.BytesIO()
         with zipfile.ZipFile(translated, "w") as copy:
             for member in package.infolist():
