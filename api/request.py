@@ -95,21 +95,24 @@ def has_body(request: Request) -> bool:
     return length != "0" or "transfer-encoding" in request.headers
 
 
-async def limited(request: Request, *, what: str, limit: int) -> AsyncIterator[bytes]:
+async def limited(
+    request: Request, *, what: str, limit: int, framing: int = 0
+) -> AsyncIterator[bytes]:
     """The body, piece by piece; `TooLarge` before reading if its length is declared, or on the way.
 
     Args:
         request: whose body has not been read yet.
         what: names the thing in the error.
-        limit: bytes.
+        limit: bytes of the thing itself.
+        framing: bytes that may be around it.
     """
     declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared) > limit:
+    if declared.isdecimal() and int(declared) > limit + framing:
         raise TooLarge(what, limit=limit, got=int(declared))
     got = 0
     async for piece in request.stream():
         got += len(piece)
-        if got > limit:
+        if got > limit + framing:
             raise TooLarge(what, limit=limit, got=got)
         yield piece
 

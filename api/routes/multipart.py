@@ -91,7 +91,7 @@ async def upload_form(request: Request, *, max_bytes: int) -> AsyncIterator[Uplo
         raise missing("file")
     if media_type(request) != "multipart/form-data":
         raise UnsupportedMediaType(media_type(request), wanted="multipart/form-data")
-    stream = limited(request, what="File", limit=max_bytes + FRAME_BYTES)
+    stream = limited(request, what="File", limit=max_bytes, framing=FRAME_BYTES)
     parser = _Parser(
         request.headers,
         stream,  # type: ignore[arg-type]  # it is an async generator

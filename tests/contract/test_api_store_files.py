@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import openai
 import pytest
@@ -11,6 +12,8 @@ from test_api_files import refused, upload
 
 from api.engine import Engine
 from api.settings import Settings
+
+SAMPLES = Path(__file__).parents[2] / "sample_corpus" / "files"
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +62,15 @@ def test_content_is_the_parsed_text(service):
     store_id, file = ready(service, content="Läuft.\n\nGut.".encode())
     page = service.client.vector_stores.files.content(file.id, vector_store_id=store_id)
     assert [part.text for part in page.data] == ["Läuft.\n\nGut."]
+
+
+@pytest.mark.parametrize(
+    "name", ["calendar-tables.xlsx", "railway-time-report.docx", "antikythera-talk.pptx"]
+)
+def test_office_files_are_indexed_whatever_they_are_called(service, name):
+    content = (SAMPLES / name).read_bytes()
+    _, file = ready(service, content=content, name="upload")
+    assert file.status == "completed", file.last_error
 
 
 def test_empty_pdf_fails_with_a_reason(service):
