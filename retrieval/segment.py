@@ -160,14 +160,15 @@ class Segment:
         """Numbers of these files' chunks."""
         return ranges(self.file_chunk[files], np.diff(self.file_chunk)[files])
 
-    def save(self, folder: Path) -> str:
+    def save(self, folder: Path, *, again: bool = False) -> str:
         """Write it into `folder`, unless it is there already; returns the file's name.
 
-        The name follows from the content, so a name always means the same bytes.
+        The name follows from the content, so a name always means the same bytes. Say `again`
+        where a file of that name may be damaged.
         """
         arrays = {name: getattr(self, name) for name in _ARRAYS} | self.postings.arrays()
         name = f"{_digest(arrays)}.segment"
-        if not (folder / name).exists():
+        if again or not (folder / name).exists():
             packed.write(folder / name, arrays, {})
         return name
 

@@ -69,6 +69,7 @@ class StoreIndex:
         self._segments: list[LiveSegment] = []
         self._homes: dict[int, tuple[Segment, int]] | None = {}  # file_n → where it lives
         self._views: deque[View] = deque(maxlen=_KEPT_VIEWS)
+        self._distrusts_disk = False  # whether segments that were saved may be damaged
         self._publish(seq=0)
 
     @classmethod
@@ -88,6 +89,7 @@ class StoreIndex:
             index._load(folder, newest=reader.seq(vector_store_id))
         except (CorruptStore, IncompatibleStore):
             index = cls(vector_store_id, model_id=model_id)
+            index._distrusts_disk = True
         index.catch_up(reader)
         return index
 
@@ -250,7 +252,8 @@ class StoreIndex:
         with self._lock:
             view = self.view()
             arrays, columns = self._roster.save()
-        names = [live.segment.save(folder) for live in view.segments]
+        again = self._distrusts_disk
+        names = [live.segment.save(folder, again=again) for live in view.segments]
         arrays |= {f"rows{i}": live.rows for i, live in enumerate(view.segments)}
         meta = {
             "vector_store_id": self._id,
@@ -260,6 +263,7 @@ class StoreIndex:
             "columns": columns,
         }
         packed.write(folder / SNAPSHOT_FILE, arrays, meta)
+        self._distrusts_disk = False
         for path in folder.glob("*.segment"):
             if path.name not in names:
                 path.unlink(missing_ok=True)

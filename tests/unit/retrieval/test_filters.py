@@ -1,4 +1,4 @@
-# ruff: noqa: S311 -- seeded on purpose, so that a failure comes again
+
 """Filters: what is malformed, what matches, and that both ways of running one agree."""
 
 from __future__ import annotations
