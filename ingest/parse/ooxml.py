@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import posixpath
 import zipfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -87,9 +88,8 @@ class Package:
             raise OverBudget("bytes unpacked", limit=_MAX_PART_BYTES)
         try:
             content = self._zip.read(stored)
-        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
-            raise Unreadable(_DAMAGED.format(f"its part {stored} cannot be unpacked")) from error
-        except Exception as error:  # zlib.error has no base class of its own
+        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError,
+                RuntimeError) as error:  # fmt: skip
             raise Unreadable(_DAMAGED.format(f"its part {stored} cannot be unpacked")) from error
         return etree.fromstring(content, _parser()) if content.strip() else None
 

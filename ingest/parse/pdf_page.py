@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from ctypes import byref, c_double, c_int, create_string_buffer
+from math import pi
 from typing import NamedTuple
 
 import pypdfium2 as pdfium
@@ -136,7 +137,7 @@ class _Reader:
     def _quarter(self, position: int) -> int:
         """In which direction the text at `position` runs: quarter turns, counter-clockwise."""
         angle = pdfium_c.FPDFText_GetCharAngle(self._handle, self._index(position))
-        return round(angle / 1.5708) % 4 if angle > 0 else 0
+        return -round(angle / (pi / 2)) % 4 if angle > 0 else 0  # PDFium counts clockwise
 
     def _size(self, index: int) -> float:
         pdfium_c.FPDFText_GetLooseCharBox(self._handle, index, self._rect)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -23,6 +24,12 @@ _EMPTY = "There is no text in the workbook: all of its cells are empty."
 _DAMAGED = (
     "The workbook is damaged: {0}. Open it in a spreadsheet program and save it anew as XLSX."
 )
+# openpyxl has no error of its own for damaged content: it trips over what is not there.
+_LIBRARY_ERRORS = (
+    zipfile.BadZipFile, zlib.error, InvalidFileException, KeyError, ValueError, TypeError,
+    OSError, AttributeError, LookupError, SyntaxError, OverflowError, EOFError,
+    NotImplementedError,
+)  # fmt: skip
 _STRICT = b"http://purl.oclc.org/ooxml/spreadsheetml/main"
 _DIALECTS = (  # ISO/IEC 29500-1 and -4, annex A: namespaces of the same parts
     (_STRICT, b"http://schemas.openxmlformats.org/spreadsheetml/2006/main"),
@@ -52,8 +59,7 @@ def read(path: Path, media_type: str) -> Document:
                 title = workbook.properties.title
             finally:
                 workbook.close()
-    except (zipfile.BadZipFile, InvalidFileException, KeyError, ValueError, TypeError, OSError,
-            AttributeError, IndexError, SyntaxError) as error:  # fmt: skip
+    except _LIBRARY_ERRORS as error:
         raise Unreadable(_DAMAGED.format(error)) from error
     return assembler.document(title=title, if_empty=_EMPTY)
 

@@ -114,9 +114,28 @@ def test_members_at_the_far_end_of_a_zip_are_seen(tmp_path):
     assert detect(read_ends(path), "big.docx") == DOCX
 
 
-CONTRACT_NAMES = (
-    "c cpp cs css go html java js json md php py rb sh tex ts txt csv tsv jsonl"  # docs/contract
-).split()
+CONTRACT_NAMES = [
+    "c",
+    "cpp",
+    "cs",
+    "css",
+    "go",
+    "html",
+    "java",
+    "js",
+    "json",
+    "md",
+    "php",
+    "py",
+    "rb",
+    "sh",
+    "tex",
+    "ts",
+    "txt",
+    "csv",
+    "tsv",
+    "jsonl",
+]
 
 
 @pytest.mark.parametrize("extension", CONTRACT_NAMES)
