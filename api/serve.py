@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import logging
+import signal
 import socket
 import sys
 
@@ -26,6 +27,10 @@ def run(settings: Settings) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s"
     )
+    # uvicorn ends gracefully and then raises the signal again: that must unwind this frame,
+    # so that the engine is closed, instead of killing the process.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: sys.exit(0))
     listener = _listen(settings.host, settings.port)
     with Engine.open(settings=settings, work=True) as engine:
         _announce(settings, port=listener.getsockname()[1])

@@ -10,6 +10,8 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.errors import InvalidQuery
+
 Vectors = NDArray[np.float32]  # shape (n, dim), unit rows
 AttributeValue = str | float | int | bool
 Attributes = Mapping[str, AttributeValue]
@@ -303,17 +305,38 @@ class HybridWeights:
     text: float
 
 
+MAX_RESULTS = 50
+
+
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A validated search. `filter` is what `retrieval.filters.parse_filter` returned."""
+    """A search. `filter` is what `retrieval.filters.parse_filter` returned.
+
+    Raises:
+        InvalidQuery: a value is out of range; names the contract's field.
+    """
 
     texts: tuple[str, ...]  # at least one, none blank
     filter: Any = None  # retrieval.filters.Filter | None; Any keeps this file free of imports
-    limit: int = 10  # 1-50 chunks
-    min_score: float = 0.0  # 0-1
+    limit: int = 10  # 1 to MAX_RESULTS chunks
+    min_score: float = 0.0  # 0 to 1
     ranker: Ranker = "auto"
     weights: HybridWeights | None = None
     rewrite: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.texts or not all(text.strip() for text in self.texts):
+            raise InvalidQuery("Invalid 'query': a text that is not blank is needed.")
+        if not 1 <= self.limit <= MAX_RESULTS:
+            raise InvalidQuery(
+                f"Invalid 'max_num_results': expected 1 to {MAX_RESULTS}, but got {self.limit}.",
+                param="max_num_results",
+            )
+        if not 0 <= self.min_score <= 1:
+            raise InvalidQuery(
+                f"Invalid 'score_threshold': expected 0 to 1, but got {self.min_score}.",
+                param="ranking_options.score_threshold",
+            )
 
 
 @dataclass(frozen=True, slots=True)
