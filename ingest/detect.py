@@ -11,7 +11,7 @@ import zlib
 from pathlib import Path, PurePath
 from types import MappingProxyType
 
-from ingest.parse.decode import decode, looks_like_text
+from ingest.decode import decode, looks_like_text
 from retrieval.errors import Unreadable
 
 HEAD_BYTES = 65_536

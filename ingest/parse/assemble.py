@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ingest.parse.clean import clean
+from ingest.clean import clean
 from retrieval.errors import NoText
 from retrieval.types import Block, BlockKind, Document, Place
 

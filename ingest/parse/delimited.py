@@ -7,9 +7,9 @@ import io
 from itertools import islice
 from pathlib import Path
 
+from ingest.clean import one_line
+from ingest.decode import decode
 from ingest.parse.assemble import Assembler
-from ingest.parse.clean import one_line
-from ingest.parse.decode import decode
 from ingest.parse.tables import header_row, render
 from retrieval.errors import Unreadable
 from retrieval.types import Document, Place

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from lxml import etree
 
+from ingest.clean import one_line
+from ingest.decode import decode
 from ingest.parse.assemble import Assembler
-from ingest.parse.clean import one_line
-from ingest.parse.decode import decode
 from ingest.parse.html_main import is_boilerplate, main_element
 from ingest.parse.tables import Cell, grid, rendered
 from retrieval.types import BlockKind, Document

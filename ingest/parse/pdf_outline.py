@@ -10,7 +10,7 @@ from itertools import islice
 
 import pypdfium2 as pdfium
 
-from ingest.parse.clean import one_line
+from ingest.clean import one_line
 
 _MAX_ENTRIES = 5_000
 _MIN_LETTERS = 3  # a shorter title would be found everywhere

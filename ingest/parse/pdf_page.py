@@ -15,7 +15,7 @@ from typing import NamedTuple
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
-from ingest.parse.clean import clean
+from ingest.clean import clean
 
 _WORD = re.compile(r"\S+")
 _HYPHEN = "\ufffe"  # PDFium's sign for a hyphen at which a word goes on in the next line

@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+from ingest.decode import decode
 from ingest.parse import verbatim
-from ingest.parse.decode import decode
 from ingest.parse.verbatim import Span
 from retrieval.types import BlockKind, Document
 

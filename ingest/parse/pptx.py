@@ -7,8 +7,8 @@ from pathlib import Path
 
 from lxml import etree
 
+from ingest.clean import one_line
 from ingest.parse.assemble import Assembler
-from ingest.parse.clean import one_line
 from ingest.parse.ooxml import Package, attribute, child, descendants, local
 from ingest.parse.tables import Cell, grid, rendered
 from retrieval.types import BlockKind, Document, Place

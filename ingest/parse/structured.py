@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from ingest.decode import decode
 from ingest.parse import plain, verbatim
 from ingest.parse.assemble import Assembler
-from ingest.parse.decode import decode
 from ingest.parse.verbatim import Span
 from retrieval.types import Document, Place
 

@@ -13,8 +13,8 @@ from typing import IO, Any
 from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
+from ingest.clean import one_line
 from ingest.parse.assemble import Assembler
-from ingest.parse.clean import one_line
 from ingest.parse.tables import rendered
 from ingest.parse.xlsx_numbers import shown
 from retrieval.errors import Unreadable

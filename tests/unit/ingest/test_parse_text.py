@@ -5,11 +5,11 @@ from conftest import check_invariants, outline
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.clean import clean, one_line
+from ingest.decode import decode
 from ingest.parse import verbatim
 from ingest.parse.assemble import Assembler, tidy_title
-from ingest.parse.clean import clean, one_line
 from ingest.parse.code import _spans as code_spans
-from ingest.parse.decode import decode
 from ingest.parse.packing import pack, unpack
 from ingest.parse.plain import _spans as plain_spans
 from ingest.parse.verbatim import Span

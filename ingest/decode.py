@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from charset_normalizer import from_bytes
 
-from ingest.parse.clean import clean
+from ingest.clean import clean
 from retrieval.errors import Unreadable
 
 _MARKS = (  # the UTF-32 marks begin with the UTF-16 ones
