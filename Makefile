@@ -1,0 +1,91 @@
+# make demo   index the sample corpus, search it, ask it (sets everything up first)
+# make test   what must hold on a user's machine
+# make check  format, lint, types and locks, for whoever changes the code
+# make help   every target
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV ?= .venv
+PY := $(VENV)/bin/python
+PIP := $(PY) -m pip --disable-pip-version-check
+CODE := retrieval ingest api
+LOCKS := requirements.lock requirements-dev.lock
+
+# What torch would bring: gigabytes, and on this platform's index CUDA with them.
+UNWANTED := ^(torch|torchvision|torchaudio|triton|sentence-transformers|nvidia|cuda)[a-z0-9-]*==
+
+.PHONY: help demo test check coverage quality format lint types locks lock model clean
+
+help:  ## this list
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.runtime model  ## index the sample corpus, search it, ask it
+	$(PY) -m api.demo
+
+test: $(VENV)/.dev  ## all tests
+	$(PY) -m pytest -q $(ARGS)
+
+quality: $(VENV)/.dev  ## judged questions on the sample corpus
+	$(PY) -m pytest -q tests/quality $(ARGS)
+
+coverage: $(VENV)/.dev  ## the tests, and which lines and branches they leave out
+	$(PY) -m pytest -q --cov-branch $(CODE:%=--cov=%) --cov-report=term-missing:skip-covered $(ARGS)
+
+check: format lint types locks  ## format, lint, types and locks
+
+format: $(VENV)/.dev
+	$(PY) -m ruff format --check .
+
+lint: $(VENV)/.dev
+	$(PY) -m ruff check .
+
+types: $(VENV)/.dev
+	$(PY) -m mypy
+
+locks:
+	@if grep -nE '$(UNWANTED)' $(LOCKS); then \
+	  echo 'The locks must stay free of PyTorch and CUDA: see docs/decisions/0001-no-torch-by-default.md' >&2; exit 1; fi
+	@if grep -nE 'https?://' $(LOCKS); then echo 'The locks must name no index.' >&2; exit 1; fi
+
+model: $(VENV)/.runtime  ## write the default model out for ONNX Runtime (once, two seconds)
+	@$(PY) -c 'from api.settings import Settings; from retrieval.embedder import load_embedder; s = Settings.load(); print("Embedding model:", load_embedder(s.embedder, cache=s.cache).id)'
+
+# --- set-up: a second run finds the stamps and takes no time -----------------------------
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "Python 3.11 or newer is needed, not %s: make PYTHON=python3.12 ..." % sys.version.split()[0])'
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+# --no-deps: the lock is complete, and two packages declare PyTorch for code that we never run.
+define install
+$(PIP) install --quiet --require-hashes --no-deps --only-binary :all: -r $(1)
+$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+@touch $@
+endef
+
+$(VENV)/.runtime: requirements.lock pyproject.toml $(VENV)/.made | locks
+	$(call install,$<)
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml $(VENV)/.made | locks
+	$(call install,$<)
+
+# --- the locks: exact versions with hashes, one file for every system and Python 3.11+ ---
+
+COMPILE := $(PY) -m uv pip compile --quiet --no-config --universal --python-version 3.11 --upgrade \
+	--generate-hashes --no-annotate --no-emit-index-url --custom-compile-command 'make lock' \
+	--excludes requirements-excluded.in
+
+lock: $(VENV)/.made  ## newest versions of everything into the locks
+	$(PIP) install --quiet uv
+	$(COMPILE) pyproject.toml requirements.in -o requirements.lock
+	$(COMPILE) pyproject.toml requirements.in requirements-dev.in -c requirements.lock -o requirements-dev.lock
+	@$(MAKE) --no-print-directory locks
+
+clean:  ## remove what make made; stored data stays
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
