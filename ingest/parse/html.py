@@ -13,7 +13,7 @@ from ingest.clean import one_line
 from ingest.decode import decode
 from ingest.parse.assemble import Assembler
 from ingest.parse.html_main import is_boilerplate, main_element
-from ingest.parse.tables import Cell, grid, rendered
+from ingest.parse.tables import Cell, grid, render, rendered
 from retrieval.types import BlockKind, Document
 
 _EMPTY = (
@@ -178,16 +178,31 @@ class _Walk:
 
     def _table(self, table: etree._Element) -> None:
         rows = [row for row in table.iter("tr") if _owner(row) is table]
-        if _is_layout(table, rows):
-            self._inside(table)
-            self._flush()
-            return
         for caption in table.iterchildren("caption"):
             self._assembler.add(one_line("".join(_strings(caption))))
+        if _is_layout(table, rows):
+            for row in rows:
+                self._layout_row(row)
+            return
         cells = [[_cell(cell) for cell in row.iterchildren("td", "th")] for row in rows]
         cells = [row for row in cells if any(cell.text for cell in row)]
         for text in rendered(grid(cells), header=_stated_header(cells)):
             self._assembler.add(text, kind="table_row")
+
+    def _layout_row(self, row: etree._Element) -> None:
+        """Add a row of a table that arranges the page: a name and its value, or parts of it."""
+        cells = list(row.iterchildren("td", "th"))
+        if len(cells) > 1 and not any(_is_part(cell) for cell in cells):
+            texts = [_cell(cell).text for cell in cells]
+            named = len(cells) == 2 and cells[0].tag == "th"  # noqa: PLR2004 - name and value
+            text = render(texts[1:], texts[:1]) if named and texts[1] else render(texts)
+            self._assembler.add(text, kind="table_row")
+            return
+        pruned = self._prune
+        self._prune = pruned and not any(cell.tag == "th" for cell in cells)  # a list of links
+        for cell in cells:
+            self._element(cell)
+        self._prune = pruned
 
 
 def _flowed(text: str) -> str:
@@ -222,13 +237,15 @@ def _is_layout(table: etree._Element, rows: list[etree._Element]) -> bool:
     widths = [sum(1 for _ in row.iterchildren("td", "th")) for row in rows]
     if max(widths, default=0) < 2:  # noqa: PLR2004 - one column
         return True
-    if next(table.iterdescendants("h1", "h2", "h3", "pre"), None) is not None:
+    cells = [cell for row in rows for cell in row.iterchildren("td", "th")]
+    return any(_is_part(cell) for cell in cells)
+
+
+def _is_part(cell: etree._Element) -> bool:
+    """Tell whether a cell holds a part of the page and not a value."""
+    if next(cell.iterdescendants("table", "h1", "h2", "h3", "pre"), None) is not None:
         return True
-    return any(
-        sum(map(len, cell.itertext())) > _LAYOUT_CHARS
-        for row in rows
-        for cell in row.iterchildren("td")
-    )
+    return sum(map(len, cell.itertext())) > _LAYOUT_CHARS
 
 
 def _cell(element: etree._Element) -> Cell:
