@@ -51,7 +51,7 @@ class Headings:
             listed = self._outline.level(text, item.page)
             if listed is not None:
                 return listed
-        if item.part.kind == "table_row" or not rows[0].pieces[0].upright or text[0] in "([":
+        if item.part.kind == "table_row" or not rows[0].pieces[0].upright or not text[0].isalnum():
             return None
         if any(len(row.pieces) > 1 for row in rows):
             return None
@@ -60,9 +60,11 @@ class Headings:
     def _by_look(self, part: Part, text: str) -> int | None:
         size, bold = _step(part.rows[0].size), part.rows[0].bold
         below = self._outline.depth
+        if part.kind == "list_item" and not _NUMBERED.match(text):
+            return None
         if size in self._levels and not text.endswith((".", ",", ";")):
             return below + self._levels[size]
-        if not bold or (part.kind == "list_item" and not _NUMBERED.match(text)):
+        if not bold:
             return None
         if _PROSE_END.search(text) and not (text.endswith(".") and len(text) < _SHORT_CHARS):
             return None
