@@ -43,11 +43,13 @@ class Style:
 _NEVER = re.compile(r"(?!)")
 _WORD = r"(?:sources?|refs?|references?|docs?|documents?|citations?|cite|see)"
 _NUMBER_LIST = r"\d{1,3}(?:\s*(?:[-–,;&]|and)\s*(?:sources?\s*)?\d{1,3})*"
-_SQUARE = re.compile(rf"\s*(?:\^|(?:{_WORD}\s*)?[:#]?\s*){_NUMBER_LIST}\s*(?:†[^\]]*)?", re.I)
+_SQUARE = re.compile(
+    rf"\s*(?:\^|(?:{_WORD}\s*)?[:#]?\s*){_NUMBER_LIST}\s*(?:†[^\]]*)?", re.IGNORECASE
+)
 _ROUND = re.compile(
     rf"\s*(?:(?:see\s+)?{_WORD}\s*[:#]?\s*{_NUMBER_LIST}"
     rf"|(?:{_WORD}\s*:?\s*)?\[{_NUMBER_LIST}\](?:\s*[,;&]?\s*\[{_NUMBER_LIST}\])*)\s*",
-    re.I,
+    re.IGNORECASE,
 )
 _RANGE = re.compile(r"(\d{1,3})(?:\s*[-–]\s*(\d{1,3}))?")
 _MESSAGE_AND_RESULT = re.compile(r"\s*\d+:(\d{1,3})\s*(?:†.*)?")
@@ -105,8 +107,8 @@ def _on_one_line(inside: str) -> bool:
     return len(inside) <= MAX_MARKER_CHARS and "\n" not in inside
 
 
-_plain = _of("abcdefimnorstu" "0123456789 ^,;:#&-–")  # letters of _WORD and of "and"
-_plain_in_round = _of("abcdefimnorstu" "0123456789 ,;:#&-–[]")
+_plain = _of("abcdefimnorstu0123456789 ^,;:#&-–")  # letters of _WORD and of "and"
+_plain_in_round = _of("abcdefimnorstu0123456789 ,;:#&-–[]")
 
 
 def _could_be_square(inside: str) -> bool:

@@ -53,7 +53,11 @@ def read(text: str, *, cuts: list[int] | None = None, json: bool = False):
         ("Paris <|file-abc|>.", "Paris.", [(5, ("file-abc",))]),
         ("Paris.<|im_end|>", "Paris.", [(6, ())]),
         ("Paris \ue200filecite\ue202turn0file0\ue202turn0file3\ue201.", "Paris.", [(5, (1, 4))]),
-        ("[1] Paris is it.\n[2] So is Rome.", "Paris is it.\nSo is Rome.", [(0, (1,)), (13, (2,))]),
+        (
+            "[1] Paris is it.\n[2] So is Rome.",
+            "Paris is it.\nSo is Rome.",
+            [(0, (1,)), (13, (2,))],
+        ),
         ("Paris [1] and Rome [2].", "Paris and Rome.", [(5, (1,)), (14, (2,))]),
         ("Paris [1] andes", "Paris andes", [(5, (1,))]),
     ],

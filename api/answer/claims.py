@@ -1,0 +1,76 @@
+"""Follows a growing answer: which words are the claim that a citation stands behind."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from api.answer.types import Cited, Written
+from retrieval.cite import text_units
+
+if TYPE_CHECKING:
+    from api.answer.align import Aligner
+
+_STOPS = ".!?。！？…"
+_CLOSERS = "\"'”’»)]*_`"
+
+
+def place_before_stop(text: str) -> int:
+    """Where a citation at the end of `text` belongs: before its closing full stop.
+
+    >>> place_before_stop("The capital of France is Paris.")
+    30
+    >>> place_before_stop("Paris ")
+    5
+    """
+    end = len(text.rstrip())
+    stop = len(text[:end].rstrip(_CLOSERS))
+    before = len(text[:stop].rstrip(_STOPS))
+    return before if 0 < before < stop else end
+
+
+class Claims:
+    """The clean text so far, and the sentences in it that still have no citation.
+
+    Feed texts and markers in order; texts come back, and citations once it is certain where
+    they belong. A sentence without a marker is aligned when the next one begins, if
+    `align_unmarked`, and as long as the model has written no marker at all: one that marks
+    some sentences was asked to mark all that it could support.
+    """
+
+    def __init__(self, aligner: Aligner, *, align_unmarked: bool) -> None:
+        self._aligner = aligner
+        self._align = align_unmarked
+        self._text = ""
+        self._n_aligned_chars = 0
+
+    def text(self, piece: str) -> Iterator[Written]:
+        """More clean text, and citations of the sentences that it shows to be over."""
+        self._text += piece
+        yield piece
+        if self._align:
+            yield from self._aligned(at_end=False)
+
+    def marker(self, hit_ids: tuple[str, ...]) -> Iterator[Written]:
+        """A marker that names these hits; without any it is one that nobody understood."""
+        if not hit_ids:
+            return
+        self._align = False
+        sentences = text_units(self._text)
+        claim = self._text[slice(*sentences[-1])] if sentences else ""
+        citations = tuple(self._aligner.within(claim, hit_id) for hit_id in hit_ids)
+        yield Cited(citations, place_before_stop(self._text))
+
+    def finish(self) -> Iterator[Written]:
+        """Citations of what is left."""
+        if self._align:
+            yield from self._aligned(at_end=True)
+
+    def _aligned(self, *, at_end: bool) -> Iterator[Written]:
+        start = self._n_aligned_chars
+        sentences = text_units(self._text[start:])
+        for first, end in sentences if at_end else sentences[:-1]:
+            sentence = self._text[start + first : start + end]
+            if citation := self._aligner.best(sentence):
+                yield Cited((citation,), start + first + place_before_stop(sentence))
+            self._n_aligned_chars = start + end

@@ -1,0 +1,92 @@
+"""Output items and annotations, as JSON; complete, places and results included.
+
+What is stored is always complete. ``view.py`` takes out what a request did not ask for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from api.answer.types import Item, Usage
+from retrieval.types import Citation, Hit
+
+
+def search_item(item_id: str, *, status: str, queries: Sequence[str] = ()) -> Item:
+    """A `file_search_call` before it has results."""
+    return {
+        "id": item_id,
+        "type": "file_search_call",
+        "status": status,
+        "queries": list(queries),
+        "results": None,
+    }
+
+
+def result(hit: Hit) -> dict[str, Any]:
+    """One entry of a `file_search_call`'s results."""
+    return {
+        "attributes": dict(hit.attributes),
+        "file_id": hit.file_id,
+        "filename": hit.filename,
+        "score": hit.score,
+        "text": hit.text,
+        "vector_store_id": hit.vector_store_id,
+        "sourcebook": {
+            "hit_id": hit.id,
+            "place": hit.place.as_dict(),
+            "start_char": hit.start_char,
+            "end_char": hit.end_char,
+            "heading_path": list(hit.heading_path),
+        },
+    }
+
+
+def annotation(citation: Citation, *, index: int) -> dict[str, Any]:
+    """A `file_citation` at `index`, code points into the clean text."""
+    return {
+        "type": "file_citation",
+        "file_id": citation.file_id,
+        "filename": citation.filename,
+        "index": index,
+        "sourcebook": {
+            "hit_id": citation.hit_id,
+            "place": citation.place.as_dict(),
+            "start_char": citation.start_char,
+            "end_char": citation.end_char,
+            "quote": citation.quote,
+            "score": round(citation.score, 4),
+        },
+    }
+
+
+def text_part(text: str, annotations: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The one content part of our messages."""
+    return {
+        "type": "output_text",
+        "annotations": list(annotations),
+        "logprobs": [],
+        "text": text,
+    }
+
+
+def message_item(item_id: str, *, status: str, content: Sequence[dict[str, Any]]) -> Item:
+    """An assistant's message."""
+    return {
+        "id": item_id,
+        "type": "message",
+        "status": status,
+        "content": list(content),
+        "role": "assistant",
+    }
+
+
+def usage_object(usage: Usage) -> dict[str, Any]:
+    """Token counts as the response shows them."""
+    return {
+        "input_tokens": usage.input_tokens,
+        "input_tokens_details": {"cached_tokens": usage.cached_tokens, "cache_write_tokens": 0},
+        "output_tokens": usage.output_tokens,
+        "output_tokens_details": {"reasoning_tokens": usage.reasoning_tokens},
+        "total_tokens": usage.input_tokens + usage.output_tokens,
+    }

@@ -1,0 +1,123 @@
+"""/v1/responses: create, streaming or not, retrieve, delete, and the input items."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Generator
+from contextlib import closing
+from typing import TYPE_CHECKING, Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse, StreamingResponse
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import Response
+
+from api import stream
+from api.answer.respond import Prepared, Run, prepare
+from api.answer.stop import Stop
+from api.answer.types import Item
+from api.answer.view import View
+from api.pages import wants_places
+from api.request import json_object
+from api.routes.inputs import ListPage
+from api.wire.ids import check_id
+from api.wire.lists import deleted_body, list_body
+from api.wire.responses import INCLUDABLE, RESULTS, response_request
+from api.wire.validation import one_of
+from retrieval.errors import InvalidRequest
+from retrieval.types import PageRequest
+
+if TYPE_CHECKING:
+    from api.engine import Engine
+
+
+async def _id(request: Request) -> str:
+    return check_id(request.path_params["response_id"], param="response_id", kind="response")
+
+
+ResponseId = Annotated[str, Depends(_id)]
+
+
+def routes(engine: Engine) -> APIRouter:
+    """The responses endpoints, on `engine`."""
+    router = APIRouter(prefix="/v1/responses")
+
+    @router.post("")
+    async def create(request: Request) -> Response:
+        body = await json_object(request)
+        asked = response_request(body, places=engine.settings.places)
+        prepared = await run_in_threadpool(prepare, engine, asked)
+        if asked.stream:
+            events = _streamed(engine, prepared)
+            return StreamingResponse(events, media_type=stream.MEDIA_TYPE)
+        return JSONResponse(await run_in_threadpool(_answered, engine, prepared))
+
+    @router.get("/{response_id}")
+    def retrieve(response_id: ResponseId, view: Annotated[View, Depends(_view)]) -> JSONResponse:
+        return JSONResponse(view.of_response(engine.load_response(response_id).body))
+
+    @router.delete("/{response_id}")
+    def delete(response_id: ResponseId) -> JSONResponse:
+        engine.delete_response(response_id)
+        return JSONResponse(deleted_body(response_id, "response.deleted"))
+
+    @router.get("/{response_id}/input_items")
+    def list_input_items(
+        response_id: ResponseId, page: ListPage, view: Annotated[View, Depends(_view)]
+    ) -> JSONResponse:
+        items = engine.load_response(response_id).input_items
+        shown, has_more = _page([view.of_item(item) for item in items], page)
+        return JSONResponse(list_body(shown, has_more=has_more))
+
+    return router
+
+
+def _view(request: Request) -> View:
+    """What a GET wants to see: `include[]` reveals results, `sourcebook=places` places."""
+    query = request.query_params
+    include = [*query.getlist("include[]"), *query.getlist("include")]
+    for name in include:
+        one_of(name, INCLUDABLE, param="include")
+    return View(results=RESULTS in include, places=wants_places(query))
+
+
+def _view_of(prepared: Prepared) -> View:
+    request = prepared.request
+    return View(results=request.include_results, places=request.extension.places)
+
+
+def _answered(engine: Engine, prepared: Prepared) -> dict[str, Any]:
+    """The finished response; what made it fail is raised, as for every other call."""
+    run = Run(engine, prepared)
+    for _event in run.events():
+        pass
+    if run.error is not None:
+        raise run.error
+    return _view_of(prepared).of_response(run.body)
+
+
+def _streamed(engine: Engine, prepared: Prepared) -> AsyncIterator[bytes]:
+    stop = Stop()
+    run = Run(engine, prepared, stop=stop)
+    view = _view_of(prepared)
+
+    def events() -> Generator[dict[str, Any], None, None]:
+        with closing(run.events()) as made:
+            for event in made:
+                yield view.of_event(event)
+
+    return stream.sent(events, leave=stop.set)
+
+
+def _page(items: list[Item], page: PageRequest) -> tuple[list[Item], bool]:
+    """The part of `items`, oldest first, that `page` asks for, and whether more follow it."""
+    ordered = items if page.order == "asc" else items[::-1]
+    ids = [item["id"] for item in ordered]
+    for name, cursor in (("after", page.after), ("before", page.before)):
+        if cursor is not None and cursor not in ids:
+            message = f"Invalid '{name}': '{cursor}' is no item of this response."
+            raise InvalidRequest(message, param=name, code="invalid_value")
+    start = ids.index(page.after) + 1 if page.after else 0
+    end = ids.index(page.before) if page.before else len(ids)
+    first = max(start, end - page.limit) if page.before and not page.after else start
+    last = min(first + page.limit, end)
+    return ordered[first:last], last < end
