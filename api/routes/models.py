@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse
 
+from api.answer.models import EXTRACTIVE
 from retrieval.errors import NotFound
 
 if TYPE_CHECKING:
     from api.engine import Engine
 
-EXTRACTIVE = "extractive"  # answers in the documents' own words, without a language model
 CREATED = 1795392000  # 2026-11-23, when `extractive` was written; the contract wants a date
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,10 +12,9 @@ from conftest import Service, serving
 from api.engine import Engine
 from api.settings import Settings
 
-HANDBOOK = Path(__file__).parents[2] / "sample_corpus" / "files" / "handbook.pdf"
-QUESTION = "How steeply should the shadow-casting edge of a flat garden sundial be tilted?"
-ANSWER = "the gnomon rises at an angle equal to the latitude"
-PAGE = 3
+CORPUS = Path(__file__).parents[2] / "sample_corpus"
+# The first judged question: its words are not those of the page that answers it.
+JUDGED = json.loads((CORPUS / "judgments.jsonl").read_text(encoding="utf-8").splitlines()[0])
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +26,7 @@ def modelled(tmp_path_factory) -> Iterator[Service]:
 
 def test_question_in_other_words_finds_the_page(modelled):
     client = modelled.client
-    with HANDBOOK.open("rb") as content:
+    with (CORPUS / "files" / JUDGED["file"]).open("rb") as content:
         file = client.files.create(file=content, purpose="assistants")
     store = client.vector_stores.create(name="handbook")
     batch = client.vector_stores.file_batches.create_and_poll(
@@ -39,10 +39,10 @@ def test_question_in_other_words_finds_the_page(modelled):
     )
     assert batch.file_counts.completed == 1
     page = client.vector_stores.search(
-        store.id, query=QUESTION, extra_body={"sourcebook": {"places": True}}
+        store.id, query=JUDGED["question"], extra_body={"sourcebook": {"places": True}}
     )
     best = page.data[0]
-    assert ANSWER in " ".join(best.content[0].text.split())
+    assert JUDGED["answer"] in " ".join(best.content[0].text.split())
     place = best.to_dict()["sourcebook"]
-    assert place["first_page"] <= PAGE <= place["last_page"]
+    assert place["first_page"] <= JUDGED["page"] <= place["last_page"]
     assert 0 < best.score <= 1
