@@ -22,7 +22,7 @@ PARSER_VERSION = "1"  # raise it when output changes: cached documents are then 
 _CODE_TYPES = (
     "text/x-c", "text/x-c++", "text/x-csharp", "text/css", "text/x-golang", "text/x-java",
     "text/javascript", "text/x-php", "text/x-python", "text/x-ruby", "application/x-sh",
-    "text/x-tex", "application/typescript", "text/x-rust", "text/x-kotlin", "text/x-swift",
+    "application/typescript", "text/x-rust", "text/x-kotlin", "text/x-swift",
     "text/x-scala", "text/x-lua", "text/x-perl", "text/x-r", "application/sql", "text/x-objc",
     "text/x-dart", "text/x-elixir", "text/x-haskell", "text/x-powershell", "text/x-protobuf",
 )  # fmt: skip
@@ -49,6 +49,7 @@ PARSERS: Mapping[str, Parser] = MappingProxyType({
     "text/tab-separated-values": _in_module("delimited"),
     "application/json": _in_module("structured"),
     "application/jsonl": _in_module("structured"),
+    "text/x-tex": _in_module("tex"),
     "application/xml": _in_module("plain"),
     PLAIN: _in_module("plain"),
     **dict.fromkeys(_CODE_TYPES, _in_module("code")),

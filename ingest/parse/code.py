@@ -18,7 +18,6 @@ _DEFINITION = re.compile(
     r"(?:[\w\[\]<>,.*&:@ \t]*\b)?(?:class|struct|interface|trait|impl|enum|module|namespace|def|"
     r"func|fn|function|object|protocol|extension|record|sub|type|package)\b[^\n]*"
     r"|[A-Za-z_][\w<>,:*& \t\[\]]*\([^;\n]*\)\s*\{?[^\n;]*$"
-    r"|\\(?:chapter|section|subsection)\b[^\n]*"
 )
 _NAME_CHARS = 100
 

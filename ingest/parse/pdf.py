@@ -9,9 +9,10 @@ import pypdfium2.raw as pdfium_c
 
 from ingest.parse.assemble import Assembler
 from ingest.parse.pdf_headings import Headings, PagePart, running_parts
-from ingest.parse.pdf_layout import WIDE_GAP, parts
+from ingest.parse.pdf_layout import parts
 from ingest.parse.pdf_outline import Outline, read_outline
 from ingest.parse.pdf_page import read_pieces
+from ingest.parse.pdf_rows import WIDE_GAP
 from retrieval.errors import Encrypted, FileFailed, Unreadable
 from retrieval.types import Document, Place
 

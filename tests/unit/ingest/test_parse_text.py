@@ -150,6 +150,19 @@ def test_braces_keep_a_definition_open_until_the_next_one(parsed):
     assert [block.heading_path for block in document.blocks] == [(), ("int add(int a)",), ()]
 
 
+def test_tex_sections_are_headings(parsed):
+    source = (
+        "\\title{On {\\em Foxes}}\n\\begin{document}\n\\section{Where \\emph{they} live}\\label{s}\n"
+        "In dens.\n\\subsection*{Dens}\nDeep ones.\n\n\\section{Food}\nMice.\n"
+    )
+    document = parsed(source, "fox.tex")
+    assert (document.text, document.title) == (source, "On Foxes")
+    paths = {document.text[b.start_char : b.end_char]: b.heading_path for b in document.blocks}
+    assert paths["Deep ones."] == ("Where they live", "Dens")
+    assert paths["Mice."] == ("Food",)
+    assert [b.kind for b in document.blocks].count("heading") == 3
+
+
 # --- JSON ---------------------------------------------------------------------------------
 
 
