@@ -11,7 +11,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,7 +26,7 @@ from retrieval.model_graph import (
     file_sha256,
     prepare,
 )
-from retrieval.token_spans import plain_tokenizer, token_spans
+from retrieval.token_spans import plain_tokenizer, readable, token_spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -112,8 +112,8 @@ class OnnxEmbedder:
     id: str
     dim: int
     max_tokens: int
-    _session: InferenceSession
-    _tokenizer: Tokenizer
+    _session: InferenceSession = field(repr=False)
+    _tokenizer: Tokenizer = field(repr=False)
 
     def token_spans(self, text: str) -> NDArray[np.int32]:
         """See `Embedder.token_spans`."""
@@ -121,7 +121,8 @@ class OnnxEmbedder:
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`."""
-        ids = [encoding.ids for encoding in self._tokenizer.encode_batch(list(texts))]
+        encodings = self._tokenizer.encode_batch([readable(text) for text in texts])
+        ids = [encoding.ids for encoding in encodings]
         longest = max(map(len, ids), default=0)
         if longest > self.max_tokens:
             msg = f"A text has {longest} tokens; {self.id} reads at most {self.max_tokens}."
@@ -133,7 +134,7 @@ class OnnxEmbedder:
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """See `Embedder.embed_query`."""
-        ids = self._tokenizer.encode(text).ids
+        ids = self._tokenizer.encode(readable(text)).ids
         if len(ids) > self.max_tokens:
             ids = [*ids[: self.max_tokens - 1], ids[-1]]  # the last one closes every text
         row: NDArray[np.float32] = self._run([ids])[0]
@@ -190,7 +191,7 @@ def _installed_model() -> Path:
 
 def _open_prepared(weights: Path, folder: Path) -> InferenceSession:
     """A session on the prepared graph, which is prepared first, or anew if it does not open."""
-    if (folder / GRAPH_FILE).exists():
+    if folder.exists():
         try:
             return _session(folder)
         except ModelUnavailable:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from retrieval.errors import ModelUnavailable
-from retrieval.token_spans import plain_tokenizer, token_spans
+from retrieval.token_spans import plain_tokenizer, readable, token_spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,17 +43,20 @@ class HubEmbedder:
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`."""
         reach = self.max_tokens + _SPARE_TOKENS
-        encodings = self._tokenizer.encode_batch(list(texts))
+        readable_texts = [readable(text) for text in texts]
+        encodings = self._tokenizer.encode_batch(readable_texts)
         longest = max((len(encoding.ids) for encoding in encodings), default=0)
         if longest > reach:
             msg = f"A text has {longest} tokens; {self.id} reads at most {reach}."
             raise ValueError(msg)
-        rows = self._model.encode_document(list(texts), batch_size=_BATCH_TEXTS, **_AS_UNIT_ROWS)
+        rows = self._model.encode_document(
+            readable_texts, batch_size=_BATCH_TEXTS, **_AS_UNIT_ROWS
+        )
         return np.asarray(rows, dtype=np.float32).reshape(-1, self.dim)
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """See `Embedder.embed_query`; the model's own limit cuts."""
-        row = self._model.encode_query(text, **_AS_UNIT_ROWS)
+        row = self._model.encode_query(readable(text), **_AS_UNIT_ROWS)
         return np.asarray(row, dtype=np.float32)
 
 

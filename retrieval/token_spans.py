@@ -34,12 +34,18 @@ def plain_tokenizer(json: str) -> Tokenizer:
     return tokenizer
 
 
+def readable(text: str) -> str:
+    """The text with "?" for every lone half of a surrogate pair, which the tokenizers refuse."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def token_spans(tokenizer: Tokenizer, text: str) -> NDArray[np.int32]:
     """(n_tokens, 2) character starts and ends, in order of start, without special tokens.
 
     A word too long for the vocabulary is one unknown token to the model. Here it counts as a
     token a character: else a megabyte of base64 would be one token and fill one window.
     """
+    text = readable(text)
     found = [np.empty((0, 2), dtype=np.int32)]
     pieces = _pieces(text)
     while batch := list(itertools.islice(pieces, _BATCH_PIECES)):
