@@ -177,7 +177,8 @@ def _cut(line: str, words: list[_Word], wide: float, look: Piece) -> list[Piece]
         run = words[first:position]
         text = clean(" ".join(line[run[0].start : run[-1].end].split()).replace(_HYPHEN, "-"))
         left, right = min([word.left for word in run]), max([word.right for word in run])
-        pieces.append(look._replace(text=text, left=left, right=right))
+        if text:  # nothing but unusable characters, otherwise
+            pieces.append(look._replace(text=text, left=left, right=right))
         first = position
     return pieces
 

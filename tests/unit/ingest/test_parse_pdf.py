@@ -20,6 +20,7 @@ from reportlab.platypus import (
 )
 
 from ingest.parse.pdf_layout import join_lines
+from ingest.parse.pdf_page import Piece, _cut, _Word
 from retrieval.errors import Encrypted, FileFailed, NoText, Unreadable
 from retrieval.types import Place
 
@@ -219,6 +220,12 @@ def test_characters_beyond_the_basic_plane_do_not_shift_what_follows(parsed):
     # reportlab's standard fonts lack them: what counts is that words stay whole and in order.
     document = parsed(canvas_pages([(60, 100, "alpha beta"), (60, 130, "gamma")]), "a.pdf")
     assert document.text.split() == ["alpha", "beta", "gamma"]
+
+
+def test_piece_of_nothing_but_unusable_characters_is_no_piece():
+    look = Piece("", 0.0, 0.0, 0.0, 10.0, bold=False, order=0)
+    words = [_Word(0, 1, 0.0, 5.0), _Word(2, 3, 50.0, 55.0)]
+    assert [piece.text for piece in _cut("\x01 b", words, 10.0, look)] == ["b"]
 
 
 def test_file_with_a_password_is_refused(parsed):

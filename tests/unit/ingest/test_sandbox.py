@@ -68,6 +68,20 @@ def test_unsupported_type_crosses_with_its_field(sandbox, tmp_path):
     assert caught.value.media_type == "application/rtf"
 
 
+def test_error_that_no_parser_meant_fails_the_file_and_is_logged_without_its_text(
+    sandbox, tmp_path, caplog
+):
+    with pytest.raises(Unreadable, match="crash"):
+        sandbox.parse(tmp_path, filename="a.txt")  # a folder: reading it raises
+    assert [record.message for record in caplog.records] == ["parser_crashed"]
+    assert caplog.records[0].crash.startswith("IsADirectoryError at ")
+
+
+def test_missing_file_is_the_callers_error(sandbox, tmp_path):
+    with pytest.raises(FileNotFoundError):
+        sandbox.parse(tmp_path / "missing", filename="a.txt")
+
+
 def test_healthy_child_is_used_again(tmp_path):
     path = written(tmp_path, "text")
     with Sandbox() as sandbox:
