@@ -33,8 +33,8 @@ def result(hit: Hit) -> dict[str, Any]:
         "text": hit.text,
         "vector_store_id": hit.vector_store_id,
         "sourcebook": {
-            "hit_id": hit.id,
-            "place": hit.place.as_dict(),
+            "id": hit.id,
+            **hit.place.as_dict(),
             "start_char": hit.start_char,
             "end_char": hit.end_char,
             "heading_path": list(hit.heading_path),
@@ -51,7 +51,7 @@ def annotation(citation: Citation, *, index: int) -> dict[str, Any]:
         "index": index,
         "sourcebook": {
             "hit_id": citation.hit_id,
-            "place": citation.place.as_dict(),
+            **citation.place.as_dict(),
             "start_char": citation.start_char,
             "end_char": citation.end_char,
             "quote": citation.quote,

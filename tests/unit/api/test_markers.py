@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +16,7 @@ def read(text: str, *, cuts: list[int] | None = None, json: bool = False):
     stripped = MarkerFilter(json=json)
     borders = sorted({0, len(text), *(min(cut, len(text)) for cut in cuts or [])})
     pieces = []
-    for start, end in zip(borders, borders[1:], strict=False):
+    for start, end in itertools.pairwise(borders):
         pieces.extend(stripped.feed(text[start:end]))
     pieces.extend(stripped.finish())
     clean, found = "", []
@@ -107,9 +109,40 @@ def test_long_text_without_a_marker_is_not_held():
 
 
 PARTS = st.sampled_from(
-    ["[1]", "[", "]", "1", " ", "\n", "(source 2)", "(", ")", "【4:0†source】", "【", "】", "†"]
-    + ["<|file-a|>", "<|", "|>", "<", "\ue200filecite\ue202turn0file1\ue201", "\ue200", "\ue201"]
-    + ["and", ", ", "an", "a", "word", ".", '"', "\\", "source", "([1], [2])", "é", "中"]
+    [
+        "[1]",
+        "[",
+        "]",
+        "1",
+        " ",
+        "\n",
+        "(source 2)",
+        "(",
+        ")",
+        "【4:0†source】",
+        "【",
+        "】",
+        "†",
+        "<|file-a|>",
+        "<|",
+        "|>",
+        "<",
+        "\ue200filecite\ue202turn0file1\ue201",
+        "\ue200",
+        "\ue201",
+        "and",
+        ", ",
+        "an",
+        "a",
+        "word",
+        ".",
+        '"',
+        "\\",
+        "source",
+        "([1], [2])",
+        "é",
+        "中",
+    ]
 )
 
 
