@@ -14,8 +14,8 @@ KEYWORD_SCALE = 10.0
 RRF_K = 60
 
 # Feedback: the query's vector moves towards the best windows of the first ranking.
-FEEDBACK_CHUNKS = 3
-FEEDBACK_SHARE = 0.25
+FEEDBACK_CHUNKS = 5
+FEEDBACK_SHARE = 0.3
 
 
 def blend(dense: NDArray[np.float64], keyword: NDArray[np.float64]) -> NDArray[np.float64]:

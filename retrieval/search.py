@@ -24,7 +24,7 @@ from retrieval.snapshot import Reader
 from retrieval.types import Explanation, Hit, HybridWeights, Query, SearchResult
 from retrieval.view import Allowed, View
 
-_FIRST_DEPTH = 256  # windows of the dense leg, chunks of the keyword leg
+_FIRST_DEPTH = 128  # windows of the dense leg, chunks of the keyword leg
 _DEEPER = 4
 # How far down reciprocal ranks look in each leg; fixed, since ranks from deeper down would
 # move the fused order.

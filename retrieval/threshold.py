@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 # Logistic curves: confidence = 1 / (1 + exp(-(slope * fused + shift))).
-PLAIN = (8.17, -5.14)
-FEEDBACK = (8.17, -5.14)
+PLAIN = (6.10, -3.70)
+FEEDBACK = (6.18, -3.95)
 
 
 def confidence(fused: NDArray[np.float64], *, feedback: bool) -> NDArray[np.float64]:
