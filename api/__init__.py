@@ -1,0 +1,1 @@
+"""Three doors to one engine: `engine` (library), `app` (HTTP), `cli` (command line)."""
