@@ -73,7 +73,7 @@ class CrossEncoderReranker:
 def reranked(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     """Blend the first ranking's scores with the reranker's.
 
-    >>> reranked(np.array([0.5]), np.array([1.0])).tolist()
+    >>> reranked(np.array([0.5]), np.array([1.0])).round(4).tolist()
     [0.65]
     """
     return (1 - RERANK_SHARE) * first + RERANK_SHARE * second

@@ -1,4 +1,3 @@
-
 """Filters: what is malformed, what matches, and that both ways of running one agree."""
 
 from __future__ import annotations

@@ -1,4 +1,3 @@
-
 """Search against brute force: after any history, under any filter, from memory or from disk."""
 
 from __future__ import annotations
@@ -28,7 +27,48 @@ from retrieval.search import RRF_DEPTH, search
 from retrieval.snapshot import StoreIndex
 from retrieval.types import Hit, HybridWeights, Query
 
-WORDS = ["river", "mill", "water", "stone", "bridge", "tower", "clock", "bell", "winter", "summer", "harvest", "barley", "wheat", "oxen", "market", "ledger", "copper", "silver", "merchant", "ferry", "lantern", "window", "chapel", "garden", "orchard", "apple", "cider", "barrel", "cellar", "winter-rye", "getHarvestTotal", "v2.1", "the", "of", "and", "to", "in", "a", "is", "was"]
+WORDS = [
+    "river",
+    "mill",
+    "water",
+    "stone",
+    "bridge",
+    "tower",
+    "clock",
+    "bell",
+    "winter",
+    "summer",
+    "harvest",
+    "barley",
+    "wheat",
+    "oxen",
+    "market",
+    "ledger",
+    "copper",
+    "silver",
+    "merchant",
+    "ferry",
+    "lantern",
+    "window",
+    "chapel",
+    "garden",
+    "orchard",
+    "apple",
+    "cider",
+    "barrel",
+    "cellar",
+    "winter-rye",
+    "getHarvestTotal",
+    "v2.1",
+    "the",
+    "of",
+    "and",
+    "to",
+    "in",
+    "a",
+    "is",
+    "was",
+]
 
 
 def random_text(rng: random.Random) -> str:

@@ -1,4 +1,3 @@
-
 """Segments: numbering, merging, dictionary, files."""
 
 from __future__ import annotations
