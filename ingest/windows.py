@@ -71,10 +71,11 @@ def _split(unit: Span, *, count: TokenCount, target: int) -> Iterator[Span]:
         return
     start = unit.start
     while start < unit.end:
-        end = _part_end(start, unit.end, count=count, target=target)
+        next_start = _part_end(start, unit.end, count=count, target=target)
+        end = start + len(count.text[start:next_start].rstrip())
         opens_section = unit.opens_section and start == unit.start
         yield Span(start, end, count.between(start, end), opens_section)
-        start = count.skip_space(end, unit.end)
+        start = count.skip_space(next_start, unit.end)
 
 
 def _part_end(start: int, end: int, *, count: TokenCount, target: int) -> int:
