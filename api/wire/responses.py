@@ -169,7 +169,7 @@ def _format(given: CreateResponse) -> dict[str, Any]:
             path = f"text.format.{name}"
             message = f"Missing required parameter: '{path}'."
             raise InvalidRequest(message, param=path, code="missing_required_parameter")
-    shown = asked.model_dump(by_alias=True)
+    shown = asked.model_dump(by_alias=True, exclude_none=True)
     return {**shown, "strict": bool(asked.strict)}
 
 

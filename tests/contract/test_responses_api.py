@@ -42,8 +42,9 @@ class Cities:
             "model": "extractive", "input": QUESTION, "tools": [self.tool()], **fields,
         }  # fmt: skip
 
-    def ask(self, **fields):
-        return self.service.client.responses.create(**self.body(**fields))
+    def ask(self, *, sourcebook=None, **fields):
+        extra = {"sourcebook": sourcebook} if sourcebook else None
+        return self.service.client.responses.create(**self.body(**fields), extra_body=extra)
 
     def post(self, **fields):
         return self.service.raw.post("/v1/responses", json=self.body(**fields))

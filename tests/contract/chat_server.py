@@ -1,0 +1,102 @@
+"""A small Chat Completions server over real HTTP that says what its script says."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+
+@dataclass
+class Script:
+    """What the server does with the next requests, and what it has seen of them."""
+
+    deltas: list[str] = field(default_factory=list)
+    finish_reason: str = "stop"
+    usage: dict[str, Any] | None = None
+    statuses: list[int] = field(default_factory=list)  # refusals before the first answer
+    error: dict[str, Any] = field(default_factory=lambda: {"message": "refused"})
+    break_after: int | None = None  # deltas, then the connection is cut
+    pause_s: float = 0.0  # before each delta
+    requests: list[dict[str, Any]] = field(default_factory=list)
+    left: threading.Event = field(default_factory=threading.Event)  # the client went away
+
+    @property
+    def prompt(self) -> str:
+        """All text of the newest request."""
+        return "\n".join(message["content"] for message in self.requests[-1]["messages"])
+
+
+def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            length = int(self.headers["content-length"])
+            script.requests.append(json.loads(self.rfile.read(length)))
+            if script.statuses:
+                self._refuse(script.statuses.pop(0))
+                return
+            try:
+                self._stream()
+            except OSError:
+                script.left.set()
+
+        def _refuse(self, status: int) -> None:
+            body = json.dumps({"error": script.error}).encode()
+            self.send_response(status)
+            self.send_header("content-type", "application/json")
+            self.send_header("content-length", str(len(body)))
+            self.send_header("retry-after-ms", "1")
+            self.end_headers()
+            self.wfile.write(body)
+
+        def _stream(self) -> None:
+            self.send_response(200)
+            self.send_header("content-type", "text/event-stream")
+            self.end_headers()
+            for n, delta in enumerate(script.deltas):
+                if n == script.break_after:
+                    return
+                time.sleep(script.pause_s)
+                self._chunk({"content": delta}, None)
+            self._chunk({}, script.finish_reason)
+            if script.usage is not None:
+                self._send({**self._base(), "choices": [], "usage": script.usage})
+            self.wfile.write(b"data: [DONE]\n\n")
+
+        def _base(self) -> dict[str, Any]:
+            return {
+                "id": "c", "object": "chat.completion.chunk", "created": 0, "model": "scripted",
+            }  # fmt: skip
+
+        def _chunk(self, delta: dict[str, str], finish_reason: str | None) -> None:
+            choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
+            self._send({**self._base(), "choices": [choice]})
+
+        def _send(self, chunk: dict[str, Any]) -> None:
+            self.wfile.write(f"data: {json.dumps(chunk)}\n\n".encode())
+            self.wfile.flush()
+
+        def log_message(self, *_args: object) -> None:
+            """Nothing: the tests look at `requests`."""
+
+    return Handler
+
+
+@contextmanager
+def chat_server(script: Script) -> Iterator[str]:
+    """Serve `script`; gives the base URL."""
+    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(script))
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/v1"
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
