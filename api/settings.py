@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -76,9 +76,14 @@ class Settings:
 
 
 def _convert(name: str, type_name: str, raw: str) -> Any:
-    convert = {"Path": Path, "int": int, "float": float, "bool": _flag}.get(type_name, str)
+    converters: dict[str, Callable[[str], Any]] = {
+        "Path": Path,
+        "int": int,
+        "float": float,
+        "bool": _flag,
+    }
     try:
-        return convert(raw)
+        return converters.get(type_name, str)(raw)
     except ValueError as error:
         variable = PREFIX + name.upper()
         raise InvalidRequest(

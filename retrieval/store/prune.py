@@ -17,29 +17,28 @@ _UNUSED_DOCUMENT = (
     " (SELECT 1 FROM attachments WHERE document_n = documents.n)"
 )
 # ?1 is the attachment, or NULL; ?2 the vector store, or NULL.
-_ATTACHED = "(a.n = ?1 OR a.vector_store_n = ?2)"
+_HELD_VECTORS = (
+    "SELECT DISTINCT w.vector_n FROM attachments a JOIN windows w ON w.attachment_n = a.n"
+    " WHERE a.n = ?1 OR a.vector_store_n = ?2"
+)
+_HELD_DOCUMENTS = (
+    "SELECT DISTINCT a.document_n FROM attachments a"
+    " WHERE (a.n = ?1 OR a.vector_store_n = ?2) AND a.document_n IS NOT NULL"
+)
 
 
 def held_vectors(
     connection: sqlite3.Connection, *, attachment_n: int | None = None, store_n: int | None = None
 ) -> list[tuple[int]]:
     """The vectors that an attachment, or a whole vector store, refers to."""
-    return connection.execute(
-        "SELECT DISTINCT w.vector_n FROM attachments a JOIN windows w ON w.attachment_n = a.n"
-        f" WHERE {_ATTACHED}",
-        (attachment_n, store_n),
-    ).fetchall()
+    return connection.execute(_HELD_VECTORS, (attachment_n, store_n)).fetchall()
 
 
 def held_documents(
     connection: sqlite3.Connection, *, attachment_n: int | None = None, store_n: int | None = None
 ) -> list[tuple[int]]:
     """The documents that an attachment, or a whole vector store, refers to."""
-    return connection.execute(
-        "SELECT DISTINCT a.document_n FROM attachments a"
-        f" WHERE {_ATTACHED} AND a.document_n IS NOT NULL",
-        (attachment_n, store_n),
-    ).fetchall()
+    return connection.execute(_HELD_DOCUMENTS, (attachment_n, store_n)).fetchall()
 
 
 def prune(
