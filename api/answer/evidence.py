@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from retrieval.analysis import query_terms, terms
 from retrieval.cite import Unit, units
+from retrieval.fuse import blend
 from retrieval.types import Block, Hit, Vectors
 
 if TYPE_CHECKING:
@@ -58,22 +59,22 @@ _POINTS_BACK = re.compile(r"(?:It|This|That|They|He|She|These|Those|Its|His|Her|
 # Weight of each sign, in nats of the odds that a unit is the answering one; fitted on judged
 # questions (docs/decisions).
 WEIGHTS = {
-    "cosine": 10.3,
-    "cosine_nearby": 5.0,
-    "words": -0.5,
-    "words_nearby": 3.7,
-    "words_heading": 6.0,
-    "hit": 8.5,
-    "number": 2.3,
-    "date": 3.1,
+    "cosine": 9.6,
+    "cosine_nearby": 3.3,
+    "words": 3.2,
+    "words_nearby": 4.5,
+    "words_heading": 3.9,
+    "hit": 13.2,
+    "number": 2.0,
+    "date": 1.1,
     "name": 3.7,
-    "news": 1.9,
-    "length": -0.2,
-    "same_numbers": 0.5,
-    "is_row": 1.2,
-    "is_other": -3.3,
-    "is_question": -5.3,
-    "points_back": 0.4,
+    "news": 1.0,
+    "length": -0.3,
+    "same_numbers": 0.2,
+    "is_row": 0.7,
+    "is_other": -2.8,
+    "is_question": -5.8,
+    "points_back": 0.7,
 }
 
 
@@ -183,12 +184,13 @@ def signs(question: str, evidence: Evidence, *, embedder: Embedder) -> NDArray[n
     nearby = [_nearby(candidates, index) for index in range(len(candidates))]
     means = np.stack([evidence.vectors[span].mean(0) for span in nearby])
     norms = np.maximum(np.linalg.norm(means, axis=1), 1e-9)
+    found = _found([candidate.hit for candidate in candidates])
     rows = [
         [
             words.shared(candidate.terms),
             words.shared(frozenset().union(*(other.terms for other in candidates[span]))),
             words.shared(candidate.terms | candidate.heading_terms),
-            candidate.hit.score,
+            found[candidate.hit.id],
             *_kind_signs(question, candidate),
             min(len(candidate.terms - words.wanted), 12) / 12,
             math.log(max(len(candidate.text), 8) / 100),
@@ -202,6 +204,16 @@ def signs(question: str, evidence: Evidence, *, embedder: Embedder) -> NDArray[n
     ]
     cosines = np.column_stack([evidence.vectors @ asked, (means @ asked) / norms])
     return np.hstack([cosines, np.array(rows, np.float64)])
+
+
+def _found(hits: Sequence[Hit]) -> dict[str, float]:
+    """How well each hit was found, from its two legs.
+
+    Not `Hit.score`: what that means depends on the ranker, and its calibration may change.
+    """
+    legs = {hit.id: (hit.explanation.dense.score, hit.explanation.keyword.score) for hit in hits}
+    dense, keyword = np.array(list(legs.values())).T
+    return dict(zip(legs, blend(dense, keyword).tolist(), strict=True))
 
 
 def _kind_signs(question: str, candidate: Candidate) -> tuple[bool, bool, bool]:

@@ -27,7 +27,10 @@ NOT_SEARCHED = (
     "No files were searched: this model answers from files only, by way of the file_search tool."
 )
 
-_SPACE_IN_LINE = re.compile(r"(?<![.!?:;|])\s*\n\s*(?=[^\s|\-*•])|[ \t]+")
+_SPACES = re.compile(r"[ \t]+")
+_STANDS_ALONE = re.compile(
+    r"\s\|\s|\t|^\s*[-*•]\s|[:;]$"
+)  # a row, an item, or what announces them
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +95,12 @@ def readable(quote: str) -> str:
     >>> readable("It opens at\n  nine.")
     'It opens at nine.'
     """
-    return _SPACE_IN_LINE.sub(" ", quote).strip()
+    lines = [line.strip() for line in quote.splitlines() if line.strip()]
+    text = ""
+    for line, before in zip(lines, ["", *lines[:-1]], strict=True):
+        own_line = _STANDS_ALONE.search(line) or _STANDS_ALONE.search(before)
+        text += ("\n" if own_line else " ") * bool(text) + line
+    return _SPACES.sub(" ", text)
 
 
 def _limited(pieces: Iterator[str | Cited], task: Task, embedder: Embedder) -> Iterator[Written]:

@@ -12,7 +12,7 @@ import pytest
 from chat_server import Script, chat_server
 from conftest import Service, serving
 from test_api_files import refused
-from test_responses_api import Cities, cities, check_events, message, stream_events
+from test_responses_api import Cities, check_events, cities, message, stream_events
 
 from api.engine import Engine
 from api.settings import Settings
