@@ -10,7 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.errors import InvalidQuery
+from retrieval.errors import InvalidQuery, InvalidRequest
 
 Vectors = NDArray[np.float32]  # shape (n, dim), unit rows
 AttributeValue = str | float | int | bool
@@ -22,6 +22,8 @@ Ranker = Literal["auto", "default-2024-11-15", "none"]
 
 DEFAULT_CHUNK_TOKENS = 800  # OpenAI's `auto` strategy
 DEFAULT_OVERLAP_TOKENS = 400
+MIN_CHUNK_TOKENS = 100
+MAX_CHUNK_TOKENS = 4096
 
 T = TypeVar("T")
 
@@ -56,6 +58,8 @@ class Place:
 
     first_page: int | None = None
     last_page: int | None = None
+    first_page_label: str | None = None  # as printed, "iv" or "A-3"; None where it is the number
+    last_page_label: str | None = None
     first_slide: int | None = None
     last_slide: int | None = None
     sheet: str | None = None
@@ -74,8 +78,10 @@ class Place:
         sheets = {place.sheet for place in given}
         one_sheet = len(sheets) == 1
         return cls(
-            first_page=_least(place.first_page for place in given),
-            last_page=_most(place.last_page for place in given),
+            first_page=(first := _least(place.first_page for place in given)),
+            last_page=(last := _most(place.last_page for place in given)),
+            first_page_label=_label(given, first),
+            last_page_label=_label(given, last),
             first_slide=_least(place.first_slide for place in given),
             last_slide=_most(place.last_slide for place in given),
             sheet=sheets.pop() if one_sheet else None,
@@ -93,6 +99,13 @@ class Place:
 
 def _least(values: Iterable[int | None]) -> int | None:
     return min((value for value in values if value is not None), default=None)
+
+
+def _label(places: Iterable[Place], page: int | None) -> str | None:
+    """The label of the places that begin or end on `page`."""
+    begun = (place.first_page_label for place in places if place.first_page == page)
+    ended = (place.last_page_label for place in places if place.last_page == page)
+    return next((label for label in (*begun, *ended) if label), None)
 
 
 def _most(values: Iterable[int | None]) -> int | None:
@@ -130,8 +143,24 @@ class Document:
 class ChunkingStrategy:
     """How an attachment is cut; the contract's `static`, and `auto` with its values."""
 
-    max_chunk_size_tokens: int = DEFAULT_CHUNK_TOKENS  # 100-4096
-    chunk_overlap_tokens: int = DEFAULT_OVERLAP_TOKENS  # 0 - half of the above
+    max_chunk_size_tokens: int = DEFAULT_CHUNK_TOKENS  # MIN_CHUNK_TOKENS to MAX_CHUNK_TOKENS
+    chunk_overlap_tokens: int = DEFAULT_OVERLAP_TOKENS  # 0 to half of the above
+
+    def __post_init__(self) -> None:
+        if not MIN_CHUNK_TOKENS <= self.max_chunk_size_tokens <= MAX_CHUNK_TOKENS:
+            raise InvalidRequest(
+                f"Invalid 'max_chunk_size_tokens': expected {MIN_CHUNK_TOKENS} to"
+                f" {MAX_CHUNK_TOKENS}, but got {self.max_chunk_size_tokens}.",
+                param="chunking_strategy.static.max_chunk_size_tokens",
+                code="invalid_value",
+            )
+        if not 0 <= self.chunk_overlap_tokens <= self.max_chunk_size_tokens // 2:
+            raise InvalidRequest(
+                "Invalid 'chunk_overlap_tokens': expected 0 to half of max_chunk_size_tokens,"
+                f" but got {self.chunk_overlap_tokens}.",
+                param="chunking_strategy.static.chunk_overlap_tokens",
+                code="invalid_value",
+            )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from ingest.parse.pdf_layout import parts
 from ingest.parse.pdf_outline import Outline, read_outline
 from ingest.parse.pdf_page import read_pieces
 from ingest.parse.pdf_rows import WIDE_GAP
+from ingest.parse.pdf_structure import Structure, page_texts, read_structure, rewritten
 from retrieval.errors import Encrypted, FileFailed, Unreadable
 from retrieval.types import Document, Place
 
@@ -33,43 +34,65 @@ def read(path: Path, media_type: str) -> Document:
     Raises:
         Encrypted, NoText, Unreadable: it needs a password, is a scan, or is damaged.
     """
-    pdf = _open(path)
+    content, pdf = _open(path)
     try:
-        pages = [_page(pdf, number) for number in range(1, len(pdf) + 1)]
+        loaded = {number: _page(pdf, number) for number in range(1, len(pdf) + 1)}
         outline = Outline(read_outline(pdf))
         title = pdf.get_metadata_value("Title")
     except pdfium.PdfiumError as error:
         raise Unreadable(_DAMAGED.format(error)) from error
     finally:
         pdf.close()
+    rest = page_texts(content, [number for number, page in loaded.items() if page is None])
+    pages = {number: page or [] for number, page in loaded.items()}
+    structure = read_structure(content)
     assembler = Assembler(media_type)
-    _assemble(pages, outline, assembler)
+    _assemble(pages, outline, structure, rest, assembler)
     return assembler.document(
-        title=title,
+        title=structure.title or title,
         n_pages=len(pages),
-        unread_pages=tuple(number for number, page in enumerate(pages, start=1) if not page),
+        unread_pages=tuple(n for n, page in pages.items() if not page and not rest.get(n)),
         if_empty=_SCAN,
     )
 
 
-def _assemble(pages: list[list[PagePart]], outline: Outline, assembler: Assembler) -> None:
-    running = running_parts(pages)
-    text = [item for page in pages for item in page if id(item) not in running]
+def _assemble(
+    pages: dict[int, list[PagePart]],
+    outline: Outline,
+    structure: Structure,
+    rest: dict[int, str],
+    assembler: Assembler,
+) -> None:
+    running = running_parts(list(pages.values()))
+    text = [item for page in pages.values() for item in page if id(item) not in running]
     headings = Headings(text, outline)
-    for page in pages:
+    for number, page in pages.items():
+        place = _place(number, structure)
         for item in page:
-            place = Place(first_page=item.page, last_page=item.page)
             level = None if id(item) in running else headings.level(item)
             if level is not None:
                 assembler.heading(item.part.text, level=level, place=place)
             else:
                 kind = "other" if id(item) in running else item.part.kind
                 assembler.add(item.part.text, kind=kind, place=place)
+        assembler.add(rest.get(number, ""), place=place)
 
 
-def _open(path: Path) -> pdfium.PdfDocument:
+def _place(page: int, structure: Structure) -> Place:
+    label = structure.label(page)
+    return Place(first_page=page, last_page=page, first_page_label=label, last_page_label=label)
+
+
+def _open(path: Path) -> tuple[Path | bytes, pdfium.PdfDocument]:
+    """The PDF and what it was opened from: the file, or a copy that pypdf decrypted or mended."""
     try:
-        return pdfium.PdfDocument(path)
+        return path, pdfium.PdfDocument(path)
+    except pdfium.PdfiumError as error:
+        copy = rewritten(path)
+        if copy is None:
+            raise _failure(error) from error
+    try:
+        return copy, pdfium.PdfDocument(copy)
     except pdfium.PdfiumError as error:
         raise _failure(error) from error
 
@@ -80,12 +103,12 @@ def _failure(error: pdfium.PdfiumError) -> FileFailed:
     return Unreadable(_DAMAGED.format("its structure is damaged"))
 
 
-def _page(pdf: pdfium.PdfDocument, number: int) -> list[PagePart]:
-    """Parts of one page; none where PDFium cannot load the page."""
+def _page(pdf: pdfium.PdfDocument, number: int) -> list[PagePart] | None:
+    """Parts of one page; None where PDFium cannot load it."""
     try:
         page = pdf[number - 1]
     except pdfium.PdfiumError:
-        return []
+        return None
     try:
         pieces = read_pieces(page, wide_gap=WIDE_GAP)
     finally:
