@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from api.folders import IndexReport
     from retrieval.types import Hit
 
-_SNIPPET_CHARS = 240
-
 _store_option = click.option("--store", required=True, help="Id or name of the vector store.")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _filter_option = click.option(
@@ -60,7 +58,7 @@ def serve(data: Path | None, host: str | None, port: int | None) -> None:
 @click.option(
     "--manifest",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help='JSON lines {"path": …, "attributes": {…}} with attributes by relative path.',
+    help='JSON lines {"path": …, "attributes": {…}}; paths relative to that file.',
 )
 @_json_option
 @click.pass_obj
@@ -122,7 +120,7 @@ def search(
         _print_json({"queries": result.queries, "hits": [_hit(hit) for hit in result.hits]})
         return
     for rank, hit in enumerate(result.hits, start=1):
-        print_hit(rank, hit)
+        print_hit(rank, hit, query=query)
     if not result.hits:
         click.echo("Nothing found.")
 
@@ -337,14 +335,15 @@ def _explanation(hit: Hit) -> dict[str, Any]:
     return dataclasses.asdict(hit.explanation)
 
 
-def print_hit(rank: int, hit: Hit) -> None:
-    """A hit in two lines: where it is, and how it begins."""
+def print_hit(rank: int, hit: Hit, *, query: str) -> None:
+    """A hit in two lines: where it is, and what it says about the query."""
+    from api.snippet import snippet  # noqa: PLC0415
+
     where = _where(hit.place.as_dict())
     heading = " > ".join(hit.heading_path)
     title = "  ".join(part for part in (hit.filename, where, heading) if part)
     click.echo(f"{rank}. {click.style(title, bold=True)}  [{hit.score:.2f}]")
-    text = " ".join(hit.text.split())
-    click.echo(f"   {text[:_SNIPPET_CHARS]}{'…' if len(text) > _SNIPPET_CHARS else ''}")
+    click.echo(f"   {snippet(hit.text, query)}")
 
 
 def _where(place: Mapping[str, Any]) -> str:

@@ -17,7 +17,7 @@ _STORE = "sample-corpus"
 _SEARCHES: tuple[tuple[str, Mapping[str, Any] | None], ...] = (
     ("How far ahead of GPS is international atomic time?", None),
     ("which radio stations broadcast the time in Europe", None),
-    ("leap seconds", {"type": "eq", "key": "format", "value": "csv"}),
+    ("leap seconds", {"type": "eq", "key": "primary_source", "value": True}),
 )
 _QUESTION = "Why does a satellite clock gain time compared with one on the ground?"
 
@@ -44,7 +44,7 @@ def _show_search(engine: Engine, query: str, filters: Mapping[str, Any] | None) 
     condition = f"   filter: {dict(filters)}" if filters else ""
     click.secho(f"\nSearch: {query}{condition}", bold=True)
     for rank, hit in enumerate(engine.find(query, store=_STORE, filters=filters, limit=3).hits, 1):
-        print_hit(rank, hit)
+        print_hit(rank, hit, query=query)
 
 
 def _show_next_steps() -> None:

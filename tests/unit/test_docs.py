@@ -14,7 +14,14 @@ from api.settings import PREFIX, Settings
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
-DOCTESTED = ["api.cli", "ingest.worker", "retrieval.fuse", "retrieval.sentences", "api.pages"]
+DOCTESTED = [
+    "api.cli",
+    "api.snippet",
+    "ingest.worker",
+    "retrieval.fuse",
+    "retrieval.sentences",
+    "api.pages",
+]
 
 
 def settings_table():
