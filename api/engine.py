@@ -133,7 +133,7 @@ class Engine(Resources):
         store: str,
         attributes: Attributes | None = None,
         glob: str | None = None,
-        manifest: Mapping[str, Attributes] | None = None,
+        manifest: Mapping[Path, Attributes] | None = None,
         on_progress: OnProgress | None = None,
     ) -> IndexReport:
         """Index files and folders into a vector store and wait until all is searchable.
@@ -145,7 +145,7 @@ class Engine(Resources):
             store: id or name of the vector store.
             attributes: for every file.
             glob: only files whose relative path matches.
-            manifest: further attributes by relative path.
+            manifest: further attributes by file; see `api.folders.read_manifest`.
             on_progress: called as files are done.
         """
         from api.folders import index_paths  # noqa: PLC0415 - the server never needs it

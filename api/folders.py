@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Never
 
 from retrieval.errors import InvalidRequest, NotFound, RequestError
 from retrieval.types import Attributes, VectorStore
@@ -73,7 +73,7 @@ def index_paths(
     store: str,
     attributes: Attributes,
     glob: str | None,
-    manifest: Mapping[str, Attributes],
+    manifest: Mapping[Path, Attributes],
     on_progress: OnProgress | None,
 ) -> IndexReport:
     """See `Engine.add`.
@@ -153,7 +153,7 @@ class _Run:
         engine: Engine,
         store: VectorStore,
         attributes: Attributes,
-        manifest: Mapping[str, Attributes],
+        manifest: Mapping[Path, Attributes],
     ) -> None:
         self._engine = engine
         self._store = store
@@ -165,7 +165,7 @@ class _Run:
 
     def submit(self, file: FoundFile) -> None:
         """Queue a file unless the vector store holds it as it is."""
-        wanted = {**self._attributes, **self._manifest.get(file.path, {})}
+        wanted = {**self._attributes, **self._manifest.get(file.location.resolve(), {})}
         try:
             outcome = self._submit(file, wanted)
         except (RequestError, OSError) as error:
@@ -223,19 +223,30 @@ class _Run:
         )
 
 
-def read_manifest(path: Path) -> dict[str, Attributes]:
-    """Attributes by relative path from JSON lines ``{"path": …, "attributes": {…}}``."""
-    manifest: dict[str, Attributes] = {}
+def read_manifest(path: Path) -> dict[Path, Attributes]:
+    """Attributes by file, from JSON lines ``{"path": …, "attributes": {…}}``.
+
+    Paths are relative to the manifest's own folder; other keys of a line are ignored.
+
+    Raises:
+        InvalidRequest: a line is not such an object, or names a file that is not there.
+    """
+    manifest: dict[Path, Attributes] = {}
     for number, line in enumerate(path.read_text("utf-8").splitlines(), start=1):
         if not line.strip():
             continue
         try:
             row = json.loads(line)
-            manifest[row["path"]] = row["attributes"]
+            location, attributes = (path.parent / row["path"]).resolve(), row["attributes"]
         except (ValueError, KeyError, TypeError) as error:
-            raise InvalidRequest(
-                f"{path}:{number}: expected an object with 'path' and 'attributes'.",
-                param="manifest",
-                code="invalid_value",
-            ) from error
+            _refuse_line(path, number, "expected an object with 'path' and 'attributes'", error)
+        if not location.is_file():
+            _refuse_line(path, number, f"there is no file {location}", None)
+        manifest[location] = attributes
     return manifest
+
+
+def _refuse_line(path: Path, number: int, reason: str, cause: Exception | None) -> Never:
+    raise InvalidRequest(
+        f"{path}:{number}: {reason}.", param="manifest", code="invalid_value"
+    ) from cause

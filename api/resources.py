@@ -17,6 +17,7 @@ from ingest.worker import Worker
 from retrieval.embedder import Embedder, load_embedder
 from retrieval.errors import Conflict, InvalidRequest, NotFound, StoreBusy
 from retrieval.indexes import Indexes
+from retrieval.limits import check_attributes
 from retrieval.store import Store, Tables
 from retrieval.store.responses import StoredResponse
 from retrieval.types import (
@@ -280,6 +281,7 @@ class Resources:
 
     def update_attributes(self, store_id: str, file_id: str, attributes: Attributes) -> Attachment:
         """Replace a file's attributes; the next search sees them, nothing is embedded."""
+        check_attributes(attributes)
         with self.store.write() as tables:
             tables.attachments.set_attributes(
                 tables.attachments.number(store_id, file_id), attributes
@@ -405,6 +407,7 @@ def _members(file_ids: Sequence[str], chunking: ChunkingStrategy) -> list[BatchM
 
 
 def _attach(tables: Tables, store_id: str, member: BatchMember, *, path: str | None = None) -> int:
+    check_attributes(member.attributes)
     file = tables.files.get(member.file_id)
     number = tables.attachments.put(
         tables.vector_stores.number(store_id),

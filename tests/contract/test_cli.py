@@ -103,7 +103,7 @@ def test_attributes_and_filters(sourcebook, folder):
 
 def test_a_glob_and_a_manifest_choose_files_and_attributes(sourcebook, folder, tmp_path):
     manifest = tmp_path / "m.jsonl"
-    manifest.write_text('{"path": "deep/spring.txt", "attributes": {"kind": "note"}}\n')
+    manifest.write_text('{"path": "notes/deep/spring.txt", "attributes": {"kind": "note"}}\n')
     sourcebook("index", folder, "--store", "n", "--glob", "*.txt", "--manifest", manifest)
     (row,) = json.loads(sourcebook("files", "--store", "n", "--json").stdout)
     assert (row["filename"], row["attributes"]) == ("deep/spring.txt", {"kind": "note"})
