@@ -19,17 +19,22 @@ def routes(_engine: Engine) -> APIRouter:
     """The page; it calls the same endpoints as any client."""
     router = APIRouter()
     html = files("api.routes").joinpath("page.html").read_text(encoding="utf-8")
-    headers = {
-        "content-security-policy": content_policy(html),
-        "x-content-type-options": "nosniff",
-        "referrer-policy": "no-referrer",
-    }
+    headers = page_headers(html)
 
     @router.get("/")
     def page() -> HTMLResponse:
         return HTMLResponse(html, headers=headers)
 
     return router
+
+
+def page_headers(html: str) -> dict[str, str]:
+    """The headers of a page of ours."""
+    return {
+        "content-security-policy": content_policy(html),
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "no-referrer",
+    }
 
 
 def content_policy(html: str) -> str:

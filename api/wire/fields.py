@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from api.wire.validation import Closed, kind_of, refuse, too_long
 from retrieval.types import ChunkingStrategy
@@ -66,8 +66,24 @@ def _is_finite(value: float) -> bool:
         return False
 
 
-Metadata = Annotated[dict[str, Any], AfterValidator(_metadata)]
-Attributes = Annotated[dict[str, Any], AfterValidator(_attributes)]
+def map_schema(*values: dict[str, Any]) -> dict[str, Any]:
+    """The JSON schema of a map within the limits above, each value being one of `values`."""
+    return {
+        "type": "object",
+        "maxProperties": MAX_PAIRS,
+        "propertyNames": {"maxLength": MAX_KEY_CHARS},
+        "additionalProperties": {"anyOf": list(values)} if len(values) > 1 else values[0],
+    }
+
+
+_STRING: Final = {"type": "string", "maxLength": MAX_VALUE_CHARS}
+METADATA_SCHEMA: Final = map_schema(_STRING)
+ATTRIBUTES_SCHEMA: Final = map_schema(_STRING, {"type": "number"}, {"type": "boolean"})
+
+Metadata = Annotated[dict[str, Any], AfterValidator(_metadata), WithJsonSchema(METADATA_SCHEMA)]
+Attributes = Annotated[
+    dict[str, Any], AfterValidator(_attributes), WithJsonSchema(ATTRIBUTES_SCHEMA)
+]
 
 
 class StoreExpiry(Closed):
@@ -104,8 +120,39 @@ class StaticChunking(Closed):
         return self
 
 
+def _chunking_schema(schema: dict[str, Any]) -> None:
+    """Says which keys go together, which the fields alone cannot."""
+    fields = schema.pop("properties")
+    kind, static = fields["type"], fields["static"]
+    static = next(each for each in static["anyOf"] if "$ref" in each)
+    sizes = {
+        "max_chunk_size_tokens": {
+            "type": "integer", "minimum": MIN_CHUNK_TOKENS, "maximum": MAX_CHUNK_TOKENS,
+        },
+        "chunk_overlap_tokens": {"type": "integer", "minimum": 0},
+    }  # fmt: skip
+    schema["anyOf"] = [
+        _object({"type": {**kind, "enum": ["auto"]}, "static": {"type": "null"}}, "type"),
+        _object({"type": {**kind, "enum": ["static"]}, "static": static}, "type", "static"),
+        _object({"type": {**kind, "enum": ["static"]}, **sizes}, "type", *sizes),
+    ]
+    for key in ("required", "additionalProperties", "type"):
+        schema.pop(key, None)
+
+
+def _object(properties: dict[str, Any], *required: str) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(required),
+        "additionalProperties": False,
+    }
+
+
 class Chunking(Closed):
     """`auto`, or `static` with its sizes, which may also stand beside `type`."""
+
+    model_config = ConfigDict(json_schema_extra=_chunking_schema)
 
     type: Literal["auto", "static"]
     static: StaticChunking | None = None

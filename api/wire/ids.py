@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, StringConstraints, WithJsonSchema
 
 from api.wire.validation import echo, refuse
 from retrieval.errors import InvalidRequest
@@ -63,6 +63,12 @@ def _complaint(value: str, kind: str) -> str | None:
     return None
 
 
+def id_schema(kind: str) -> dict[str, Any]:
+    """What `check_id` takes for a `kind`, as a JSON schema."""
+    others = "|".join(prefix for name, prefix in PREFIXES.items() if name != kind)
+    return {"type": "string", "pattern": f"^(?!{others})[A-Za-z0-9_-]+$"}
+
+
 def _file_id(value: str) -> str:
     complaint = _complaint(value, "file")
     if complaint:
@@ -70,4 +76,9 @@ def _file_id(value: str) -> str:
     return value
 
 
-FileId = Annotated[str, StringConstraints(min_length=1), AfterValidator(_file_id)]
+FileId = Annotated[
+    str,
+    StringConstraints(min_length=1),
+    AfterValidator(_file_id),
+    WithJsonSchema(id_schema("file")),
+]

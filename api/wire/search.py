@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final, Literal
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
+from api.wire.filters import Filters
 from api.wire.sourcebook import Wanted, hit_extension
 from api.wire.validation import Closed, empty, kind_of, refuse, too_long
 from retrieval.filters import parse_filter
@@ -42,8 +43,30 @@ def _rename(given: Any, aliases: dict[str, str]) -> Any:
     return renamed
 
 
+def _hybrid_schema(schema: dict[str, Any]) -> None:
+    """Adds the aliases, and that one of the weights is above 0."""
+    add_aliases(schema, _WEIGHT_ALIASES)
+    del schema["required"]
+    names = [(name, alias) for alias, name in _WEIGHT_ALIASES.items()]
+    schema["allOf"] = [{"anyOf": [{"required": [name]} for name in pair]} for pair in names]
+    schema["anyOf"] = [
+        {"properties": {name: {"exclusiveMinimum": 0}}, "required": [name]}
+        for pair in names
+        for name in pair
+    ]
+
+
+def add_aliases(schema: dict[str, Any], aliases: dict[str, str]) -> None:
+    """Adds to a JSON schema of an object other names of its fields."""
+    fields = schema["properties"]
+    for alias, name in aliases.items():
+        fields[alias] = {**fields[name], "description": f"Another name of `{name}`."}
+
+
 class Hybrid(Closed):
     """Weights of the two rankings in reciprocal rank fusion, at least one of them above 0."""
+
+    model_config = ConfigDict(json_schema_extra=_hybrid_schema)
 
     embedding_weight: float = Field(ge=0.0)
     text_weight: float = Field(ge=0.0)
@@ -107,13 +130,25 @@ def _text(given: Any, *, at: str) -> str:
     return given
 
 
+_TEXT: Final = {"type": "string", "pattern": r"\S"}
+_TEXTS: Final = {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": MAX_QUERIES}
+
+
+def _search_schema(schema: dict[str, Any]) -> None:
+    add_aliases(schema, dict.fromkeys(_FILTER_ALIASES, "filters"))
+
+
 class SearchRequest(Closed):
     """Body of `POST /vector_stores/{id}/search`."""
 
-    query: Annotated[tuple[str, ...], BeforeValidator(_texts)]
+    model_config = ConfigDict(json_schema_extra=_search_schema)
+
+    query: Annotated[
+        tuple[str, ...], BeforeValidator(_texts), WithJsonSchema({"anyOf": [_TEXT, _TEXTS]})
+    ]
     rewrite_query: bool | None = None
     max_num_results: int | None = Field(default=None, ge=1, le=MAX_RESULTS)
-    filters: Any = None
+    filters: Filters = None
     ranking_options: RankingOptions | None = None
     sourcebook: Wanted | None = None
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import Field, StringConstraints
 
 from api.answer.types import FileSearch
+from api.wire.filters import Filters
 from api.wire.ids import check_id
 from api.wire.search import MAX_RESULTS, RankingOptions
 from api.wire.validation import Closed, echo, listed, one_of, parse, wrong_type
@@ -28,7 +29,7 @@ class FileSearchTool(Closed):
     type: Literal["file_search"]
     vector_store_ids: list[StoreId] = Field(min_length=1)
     max_num_results: int | None = Field(default=None, ge=1, le=MAX_RESULTS)
-    filters: Any = None
+    filters: Filters = None
     ranking_options: RankingOptions | None = None
 
 

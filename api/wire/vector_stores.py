@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Annotated, Any, Final
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from api.wire.fields import (
     Attributes,
@@ -95,11 +95,21 @@ _FileIds = Annotated[list[FileId], Field(min_length=1, max_length=MAX_BATCH_FILE
 _Members = Annotated[list[AttachFile], Field(min_length=1, max_length=MAX_BATCH_FILES)]
 
 
+def _one_list_schema(schema: dict[str, Any]) -> None:
+    null = {"type": "null"}
+    schema["oneOf"] = [
+        {"required": [one], "properties": {one: {"type": "array"}, other: null}}
+        for one, other in (("file_ids", "files"), ("files", "file_ids"))
+    ]
+
+
 class CreateBatch(Closed):
     """Body of `POST /vector_stores/{id}/file_batches`: either `file_ids` or `files`.
 
     The top-level attributes and chunking are for `file_ids`; with `files` they are ignored.
     """
+
+    model_config = ConfigDict(json_schema_extra=_one_list_schema)
 
     file_ids: _FileIds | None = None
     files: _Members | None = None

@@ -1,4 +1,4 @@
-"""Every reply against the published schema, closed where the schema leaves objects open."""
+"""Every reply against the published schema, closed where that leaves objects open, and ours."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from typing import Any
 
 import httpx2
 from jsonschema import Draft202012Validator
+
+from api.openapi import document as own_document
 
 SPEC = Path(__file__).parent / "spec" / "filesearch-openapi.conformance.json"
 PREFIX = "/v1"
@@ -61,28 +63,42 @@ def document() -> dict[str, Any]:
 @cache
 def validator(method: str, path: str, status: int) -> Draft202012Validator | None:
     """For the reply to `method` on `path`; None where the specification gives no JSON body."""
-    operation = _operation(method, path)
-    if status in OWN_ERRORS or operation is None:
-        return _compiled({"$ref": "#/components/schemas/ErrorResponse"})
-    responses = operation["responses"]
+    found = operation(document(), method, path)
+    if status in OWN_ERRORS or found is None:
+        return _compiled({"$ref": "#/components/schemas/ErrorResponse"}, document())
+    responses = found["responses"]
     assert str(status) in responses, f"{method} {path} may not answer {status}"
     content = responses[str(status)].get("content", {})
     schema = content.get("application/json", {}).get("schema")
-    return _compiled(schema) if schema else None
+    return _compiled(schema, document()) if schema else None
 
 
-def _operation(method: str, path: str) -> dict[str, Any] | None:
-    """What the specification says of this call; fixed paths win over patterns."""
-    paths = document()["paths"]
+@cache
+def own_validator(method: str, path: str, status: int) -> Draft202012Validator:
+    """Like `validator`, for our own document, which describes every JSON reply."""
+    spec = own_document()
+    found = operation(spec, method, path)
+    if found is None or status == 405:
+        return _compiled({"$ref": "#/components/schemas/ErrorBody"}, spec)
+    assert str(status) in found["responses"], f"{method} {path} may not answer {status}"
+    reply = found["responses"][str(status)]
+    if "$ref" in reply:
+        reply = spec["components"]["responses"][str(status)]
+    return _compiled(reply["content"]["application/json"]["schema"], spec)
+
+
+def operation(spec: dict[str, Any], method: str, path: str) -> dict[str, Any] | None:
+    """What `spec` says of this call; fixed paths win over patterns."""
+    paths = spec["paths"]
     for template in sorted(paths, key=lambda each: each.count("{")):
-        pattern = re.sub(r"\{\w+\}", "[^/]+", template)
+        pattern = re.sub(r"\{\w+\}", "[^/]+", template.replace("{model}", ".+"))
         if re.fullmatch(pattern, path) and method in paths[template]:
             return paths[template][method]
     return None
 
 
-def _compiled(schema: dict[str, Any]) -> Draft202012Validator:
-    return Draft202012Validator({**schema, "components": document()["components"]})
+def _compiled(schema: dict[str, Any], spec: dict[str, Any]) -> Draft202012Validator:
+    return Draft202012Validator({**schema, "components": spec["components"]})
 
 
 def check(response: httpx2.Response) -> None:
@@ -103,11 +119,15 @@ def check(response: httpx2.Response) -> None:
 
 def _check_body(response: httpx2.Response, path: str) -> None:
     body = response.json()
+    method = response.request.method.lower()
+    own = own_validator(method, PREFIX + path, response.status_code)
+    problems = [_told(error) for error in own.iter_errors(body)]
+    assert not problems, f"{method} {path}, our document: {problems}"
     if asks_for_extension(response.request):
         body = without_extension(body)
-    found = validator(response.request.method.lower(), path, response.status_code)
+    found = validator(method, path, response.status_code)
     problems = [] if found is None else [_told(error) for error in found.iter_errors(body)]
-    assert not problems, f"{response.request.method} {path}: {problems}"
+    assert not problems, f"{method} {path}: {problems}"
 
 
 def _told(error: Any) -> str:

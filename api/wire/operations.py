@@ -1,0 +1,198 @@
+"""Every operation of the HTTP API in one table: what it takes, what it answers, an example."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from pydantic import BaseModel
+
+from api.pages import DEFAULT_LIMIT, MAX_FILES_LIMIT, MAX_LIMIT, STATUSES
+from api.wire import examples as ex
+from api.wire import replies as r
+from api.wire import response_shapes as shapes
+from api.wire.files import PURPOSES
+from api.wire.ids import id_schema
+from api.wire.responses import INCLUDABLE
+from api.wire.search import SearchRequest
+from api.wire.vector_stores import (
+    AttachFile,
+    CreateBatch,
+    CreateVectorStore,
+    UpdateAttributes,
+    UpdateVectorStore,
+)
+
+Schema = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One method on one path. The name is the official `operationId`."""
+
+    name: str
+    method: str  # lower case
+    path: str  # with {parameters}
+    summary: str
+    reply: Any  # shape of the JSON reply; None: bytes
+    example_reply: Any = None
+    query: Sequence[str] = ()  # names in QUERY
+    body: type[BaseModel] | None = None
+    form: Schema | None = None  # schema of a multipart/form-data body
+    example: Any = None  # of the body
+    streams: bool = False  # may also answer server-sent events
+    can_miss: bool = False  # 404 although no id is in the path: the body names something
+
+    @property
+    def tag(self) -> str:
+        """The resource it belongs to."""
+        return self.path.split("/")[2 if self.path.startswith("/v1") else 1]
+
+
+PATH: Final[Mapping[str, tuple[Schema, str]]] = {
+    "file_id": (id_schema("file"), ex.FILE_ID),
+    "vector_store_id": (id_schema("vector_store"), ex.STORE_ID),
+    "batch_id": (id_schema("file_batch"), ex.BATCH_ID),
+    "response_id": (id_schema("response"), ex.RESPONSE_ID),
+    "model": ({"type": "string"}, "extractive"),
+}
+
+_ANY_ID: Final = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
+
+
+def _limit(default: int, most: int) -> Schema:
+    return {"type": "integer", "minimum": 1, "maximum": most, "default": default}
+
+
+# Name in this file → name on the wire, schema, description.
+QUERY: Final[Mapping[str, tuple[str, Schema, str]]] = {
+    "limit": ("limit", _limit(DEFAULT_LIMIT, MAX_LIMIT), "Length of the page."),
+    "files_limit": ("limit", _limit(MAX_FILES_LIMIT, MAX_FILES_LIMIT), "Length of the page."),
+    "order": (
+        "order",
+        {"type": "string", "enum": ["asc", "desc"], "default": "desc"},
+        "By creation: oldest first, or newest first.",
+    ),
+    "after": ("after", _ANY_ID, "The page begins after this object, also if it is gone by now."),
+    "before": ("before", _ANY_ID, "The page ends before this object, also if it is gone by now."),
+    "filter": ("filter", {"type": "string", "enum": list(STATUSES)}, "Only files in this state."),
+    "purpose": ("purpose", {"type": "string"}, "Only files of this purpose."),
+    "sourcebook": (
+        "sourcebook",
+        {"type": "string", "enum": ["places"]},
+        "Adds the `sourcebook` objects.",
+    ),
+    "include": (
+        "include[]",
+        {"type": "array", "items": {"type": "string", "enum": list(INCLUDABLE)}},
+        "What to show as well; `include` is another name.",
+    ),
+}
+
+PAGE: Final = ("limit", "order", "after", "before")
+FORM: Final[Schema] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["file", "purpose"],
+    "properties": {
+        "file": {"type": "string", "format": "binary", "minLength": 1},
+        "purpose": {"type": "string", "enum": list(PURPOSES)},
+        "expires_after[anchor]": {"type": "string", "enum": ["created_at"]},
+        "expires_after[seconds]": {"type": "integer", "minimum": 3600, "maximum": 2_592_000},
+    },
+    "dependentRequired": {
+        "expires_after[anchor]": ["expires_after[seconds]"],
+        "expires_after[seconds]": ["expires_after[anchor]"],
+    },
+}
+
+_F: Final = "/v1/files"
+_S: Final = "/v1/vector_stores"
+_S1: Final = "/v1/vector_stores/{vector_store_id}"
+_SF: Final = f"{_S1}/files"
+_SB: Final = f"{_S1}/file_batches"
+_R: Final = "/v1/responses"
+
+# fmt: off
+FILES: Final = (
+    Operation("createFile", "post", _F, "Upload a file", r.FileObject, ex.file, form=FORM,
+              example={"file": ex.TEXT, "purpose": "assistants"}),
+    Operation("listFiles", "get", _F, "List files", r.FileList, ex.files,
+              query=("purpose", "files_limit", "order", "after")),
+    Operation("retrieveFile", "get", f"{_F}/{{file_id}}", "Get a file", r.FileObject, ex.file),
+    Operation("downloadFile", "get", f"{_F}/{{file_id}}/content", "Get a file's bytes", None),
+    Operation("deleteFile", "delete", f"{_F}/{{file_id}}",
+              "Delete a file, here and in every vector store", r.FileDeleted, ex.file_deleted),
+)
+
+STORES: Final = (
+    Operation("createVectorStore", "post", _S, "Create a vector store", r.VectorStoreObject,
+              ex.store, body=CreateVectorStore, can_miss=True,
+              example={"name": "Geography", "file_ids": [ex.FILE_ID], "metadata": {"team": "maps"},
+                       "expires_after": {"anchor": "last_active_at", "days": 7}}),
+    Operation("listVectorStores", "get", _S, "List vector stores", r.VectorStoreList, ex.stores,
+              query=PAGE),
+    Operation("getVectorStore", "get", _S1, "Get a vector store", r.VectorStoreObject, ex.store),
+    Operation("modifyVectorStore", "post", _S1, "Change a vector store; null clears a field",
+              r.VectorStoreObject, ex.store, body=UpdateVectorStore,
+              example={"name": "Geography", "metadata": {"team": "maps"}}),
+    Operation("searchVectorStore", "post", f"{_S1}/search", "Search a vector store",
+              r.SearchResultsPage, ex.search_results, body=SearchRequest,
+              example={"query": ex.QUESTION, "filters": ex.EQUALITY, "max_num_results": 5}),
+    Operation("deleteVectorStore", "delete", _S1, "Delete a vector store; its files stay",
+              r.VectorStoreDeleted, ex.store_deleted),
+)
+
+STORE_FILES: Final = (
+    Operation("createVectorStoreFile", "post", _SF, "Put a file into a vector store",
+              r.VectorStoreFileObject, ex.store_file, body=AttachFile,
+              example={"file_id": ex.FILE_ID, "attributes": {"continent": "Europe"}}),
+    Operation("listVectorStoreFiles", "get", _SF, "List the files of a vector store",
+              r.VectorStoreFileList, ex.store_files, query=(*PAGE, "filter", "sourcebook")),
+    Operation("getVectorStoreFile", "get", f"{_SF}/{{file_id}}", "Get a file of a vector store",
+              r.VectorStoreFileObject, ex.store_file, query=("sourcebook",)),
+    Operation("updateVectorStoreFileAttributes", "post", f"{_SF}/{{file_id}}",
+              "Replace a file's attributes", r.VectorStoreFileObject, ex.store_file,
+              body=UpdateAttributes, example={"attributes": {"continent": "Europe"}}),
+    Operation("retrieveVectorStoreFileContent", "get", f"{_SF}/{{file_id}}/content",
+              "Get a file's text as it was read", r.FileContentPage, ex.content),
+    Operation("deleteVectorStoreFile", "delete", f"{_SF}/{{file_id}}",
+              "Take a file out of a vector store", r.VectorStoreFileDeleted,
+              ex.store_file_deleted),
+    Operation("createVectorStoreFileBatch", "post", _SB, "Put many files into a vector store",
+              r.FileBatchObject, ex.batch, body=CreateBatch,
+              example={"file_ids": [ex.FILE_ID], "attributes": {"continent": "Europe"}}),
+    Operation("getVectorStoreFileBatch", "get", f"{_SB}/{{batch_id}}", "Get a file batch",
+              r.FileBatchObject, ex.batch),
+    Operation("cancelVectorStoreFileBatch", "post", f"{_SB}/{{batch_id}}/cancel",
+              "Stop a file batch; what is done stays", r.FileBatchObject, ex.batch),
+    Operation("listFilesInVectorStoreBatch", "get", f"{_SB}/{{batch_id}}/files",
+              "List the files of a batch", r.VectorStoreFileList, ex.store_files,
+              query=(*PAGE, "filter", "sourcebook")),
+)
+
+MODELS: Final = (
+    Operation("listModels", "get", "/v1/models", "List models", r.ModelList, ex.models),
+    Operation("retrieveModel", "get", "/v1/models/{model}", "Get a model", r.ModelObject, ex.model),
+)
+
+RESPONSES: Final = (
+    Operation("createResponse", "post", _R, "Answer from vector stores, with citations",
+              shapes.ResponseObject, ex.response, body=shapes.ResponseBody, streams=True,
+              can_miss=True, example={"model": "extractive", "input": ex.QUESTION,
+                                      "tools": [ex.file_search]}),
+    Operation("getResponse", "get", f"{_R}/{{response_id}}", "Get a stored response",
+              shapes.ResponseObject, ex.response, query=("include", "sourcebook")),
+    Operation("listInputItems", "get", f"{_R}/{{response_id}}/input_items",
+              "List what a response was asked", shapes.ItemList, ex.input_items,
+              query=(*PAGE, "include", "sourcebook")),
+    Operation("deleteResponse", "delete", f"{_R}/{{response_id}}", "Delete a stored response",
+              shapes.ResponseDeleted, ex.response_deleted),
+)
+
+HEALTH: Final = Operation("health", "get", "/healthz", "Whether the server works", r.Health,
+                          {"status": "ok"})
+# fmt: on
+
+OPERATIONS: Final = (*FILES, *STORES, *STORE_FILES, *MODELS, *RESPONSES, HEALTH)

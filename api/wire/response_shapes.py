@@ -1,0 +1,260 @@
+"""The shapes of responses, both ways, for descriptions; other modules check and make them."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, NotRequired
+
+from pydantic import ConfigDict, Field, with_config
+from typing_extensions import TypedDict
+
+from api.wire.replies import (
+    AttributeMap,
+    DeletedEnvelope,
+    ListEnvelope,
+    MetadataMap,
+    Score,
+    UnixSeconds,
+    closed,
+)
+from api.wire.responses import CreateResponse
+from api.wire.tools import FileSearchTool
+
+opened = with_config(ConfigDict(extra="allow"))
+
+ItemStatus = Literal["in_progress", "searching", "completed", "incomplete", "failed"]
+
+
+# --- what is sent to us -------------------------------------------------------------------
+
+
+@opened
+class InputPart(TypedDict):
+    """A piece of a message; what a client sends beside its text is let through."""
+
+    type: Literal["input_text", "output_text"]
+    text: str
+
+
+@opened
+class RefusalPart(TypedDict):
+    """What an assistant said instead of an answer."""
+
+    type: Literal["refusal"]
+    refusal: str
+
+
+@opened
+class InputMessage(TypedDict):
+    """A message; `type` may be left out."""
+
+    type: NotRequired[Literal["message"] | None]
+    role: Literal["user", "assistant", "system", "developer"]
+    content: str | list[InputPart | RefusalPart]
+
+
+@opened
+class EarlierItem(TypedDict):
+    """An item of an earlier response, sent back."""
+
+    type: Literal["file_search_call", "reasoning", "function_call", "function_call_output"]
+
+
+@opened
+class ChosenTool(TypedDict):
+    """A tool by its type."""
+
+    type: Literal["file_search"]
+
+
+@opened
+class AllowedTools(TypedDict):
+    """Which of `tools` may run."""
+
+    type: Literal["allowed_tools"]
+    mode: Literal["auto", "required"]
+    tools: list[ChosenTool]
+
+
+class ResponseBody(CreateResponse):
+    """Body of `POST /responses`; other keys of the hosted service are let through."""
+
+    model_config = ConfigDict(extra="allow")
+
+    input: (
+        Annotated[str, Field(pattern=r"\S")]
+        | Annotated[list[InputMessage | EarlierItem], Field(min_length=1)]
+    )
+    tools: list[FileSearchTool] | None = None
+    tool_choice: Literal["none", "auto", "required"] | ChosenTool | AllowedTools | None = None
+
+
+# --- what we send -------------------------------------------------------------------------
+
+
+class PlaceExtension(TypedDict):
+    """With `sourcebook`: where in the original file the text stands."""
+
+    start_char: int
+    end_char: int
+
+
+@closed
+class FileCitation(TypedDict):
+    """The file that supports what was written before `index`, in code points of the text."""
+
+    type: Literal["file_citation"]
+    file_id: str
+    filename: str
+    index: int
+    sourcebook: NotRequired[PlaceExtension]
+
+
+@opened
+class OutputText(TypedDict):
+    """Text with its citations."""
+
+    type: Literal["output_text"]
+    text: str
+    annotations: list[FileCitation | dict[str, Any]]
+    logprobs: list[Any]
+
+
+@opened
+class InputText(TypedDict):
+    """Text of a user, a developer or the system."""
+
+    type: Literal["input_text"]
+    text: str
+
+
+@opened
+class Message(TypedDict):
+    """What somebody said."""
+
+    id: str
+    type: Literal["message"]
+    status: ItemStatus
+    role: Literal["user", "assistant", "system", "developer"]
+    content: list[OutputText | InputText | RefusalPart]
+
+
+@closed
+class SearchCallResult(TypedDict):
+    """A chunk that the model was given."""
+
+    file_id: str
+    filename: str
+    score: Score
+    text: str
+    attributes: AttributeMap
+    vector_store_id: str
+    sourcebook: NotRequired[PlaceExtension]
+
+
+@opened
+class FileSearchCall(TypedDict):
+    """One search; `results` are there when `include` asks for them."""
+
+    id: str
+    type: Literal["file_search_call"]
+    status: ItemStatus
+    queries: list[str]
+    results: NotRequired[list[SearchCallResult] | None]
+
+
+@opened
+class OtherItem(TypedDict):
+    """An item of an earlier response as it was sent back to us."""
+
+    id: str
+    type: Literal["reasoning", "function_call", "function_call_output"]
+
+
+Item = Message | FileSearchCall | OtherItem
+
+
+@opened
+class Usage(TypedDict):
+    """Tokens; the chunks a model was given count as input."""
+
+    input_tokens: int
+    input_tokens_details: dict[str, int]
+    output_tokens: int
+    output_tokens_details: dict[str, int]
+    total_tokens: int
+
+
+@closed
+class ResponseFailure(TypedDict):
+    """Why the response failed."""
+
+    code: str
+    message: str
+
+
+@closed
+class IncompleteDetails(TypedDict):
+    """Why the answer ends early."""
+
+    reason: Literal["max_output_tokens", "content_filter"]
+
+
+@opened
+class ResponseObject(TypedDict):
+    """An answer with everything that led to it."""
+
+    id: str
+    object: Literal["response"]
+    created_at: UnixSeconds
+    completed_at: UnixSeconds | None
+    status: Literal["queued", "in_progress", "completed", "incomplete", "failed", "cancelled"]
+    background: bool
+    store: bool
+    error: ResponseFailure | None
+    incomplete_details: IncompleteDetails | None
+    instructions: str | None
+    max_output_tokens: int | None
+    max_tool_calls: int | None
+    model: str
+    output: list[Item]
+    parallel_tool_calls: bool
+    previous_response_id: str | None
+    prompt_cache_key: str | None
+    prompt_cache_retention: str | None
+    reasoning: dict[str, Any]
+    safety_identifier: str | None
+    service_tier: str
+    temperature: float
+    top_p: float
+    presence_penalty: float
+    frequency_penalty: float
+    text: dict[str, Any]
+    tool_choice: str | dict[str, Any]
+    tools: list[dict[str, Any]]
+    top_logprobs: int
+    truncation: Literal["auto", "disabled"]
+    usage: Usage | None
+    user: str | None
+    metadata: MetadataMap
+
+
+@closed
+class ResponseDeleted(DeletedEnvelope):
+    """The response is gone."""
+
+    object: Literal["response.deleted"]
+
+
+@closed
+class ItemList(ListEnvelope):
+    """A page of a response's input items."""
+
+    data: list[Item]
+
+
+@opened
+class StreamEvent(TypedDict):
+    """One server-sent event; each is one line of JSON after `data: `."""
+
+    type: str
+    sequence_number: int
