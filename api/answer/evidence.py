@@ -57,7 +57,7 @@ _ASKS_NAME = re.compile(
 _POINTS_BACK = re.compile(r"(?:It|This|That|They|He|She|These|Those|Its|His|Her|Their)\b")
 
 # Weight of each sign, in nats of the odds that a unit is the answering one; fitted on judged
-# questions (decision 0005).
+# questions (decision 0006).
 WEIGHTS = {
     "cosine": 9.6,
     "cosine_nearby": 3.3,

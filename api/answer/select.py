@@ -23,7 +23,7 @@ MIN_SHARE = 0.3
 
 # Support, from 0 to 1: a logistic of the quote's cosine, of the best hit's score and of the
 # question's words that the unit and its headings have. Fitted on questions with and without
-# an answer in the searched files (decision 0005).
+# an answer in the searched files (decision 0006).
 _SUPPORT = {"cosine": 6.5, "hit": 13.8, "words_heading": 3.2}
 _SUPPORT_SHIFT = -10.6
 # Below it the files "do not tell". Lower and near misses get quoted, higher and answers that
