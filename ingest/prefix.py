@@ -39,7 +39,11 @@ class Prefixes:
         if len(spans) <= n_tokens:
             return prefix
         kept = prefix[int(spans[-n_tokens][0]) - 1 :] if n_tokens > 0 else ""
-        return kept.partition(" ")[2]  # what is before the first space may be half a word
+        kept = kept.partition(" ")[2]  # what is before the first space may be half a word
+        # A character of several tokens, as in Hangul, may still bring in more than asked for.
+        while len(self.token_spans(kept)) > n_tokens:
+            kept = kept.partition(" ")[2]
+        return kept
 
 
 def filename_words(filename: str) -> list[str]:

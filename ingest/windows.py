@@ -149,7 +149,7 @@ def _fill(section: Sequence[Span], *, count: TokenCount, target: int) -> Iterato
             window = group
             continue
         joined = _join(window, group, count=count)
-        goal = n_left / -(-n_left // target)
+        goal = n_left / max(-(-n_left // target), 1)
         if joined.n_tokens > target or window.n_tokens + group.n_tokens / 2 > goal:
             yield window
             n_left -= window.n_tokens

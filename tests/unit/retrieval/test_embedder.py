@@ -5,6 +5,7 @@ import json
 import multiprocessing
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
@@ -22,8 +23,15 @@ ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory):
-    return tmp_path_factory.mktemp("models")
+def cache():
+    with tempfile.TemporaryDirectory() as folder:  # gone afterwards: 90 MB a model
+        yield Path(folder)
+
+
+@pytest.fixture
+def fresh_cache():
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(folder) / "cache"
 
 
 @pytest.fixture(scope="module")
@@ -181,26 +189,26 @@ def _load_and_embed(cache):
     return load_embedder(DEFAULT_MODEL, cache=cache).embed_query("together").tolist()
 
 
-def test_processes_prepare_the_model_at_once_and_leave_one_copy(tmp_path, minilm):
+def test_processes_prepare_the_model_at_once_and_leave_one_copy(fresh_cache, minilm):
     with multiprocessing.get_context("spawn").Pool(2) as pool:
-        vectors = pool.map(_load_and_embed, [tmp_path / "cache"] * 2, chunksize=1)
+        vectors = pool.map(_load_and_embed, [fresh_cache] * 2, chunksize=1)
     for vector in vectors:
         np.testing.assert_allclose(vector, minilm.embed_query("together"), atol=1e-5)
-    assert len(list((tmp_path / "cache").iterdir())) == 1
+    assert len(list(fresh_cache.iterdir())) == 1
 
 
 @pytest.mark.parametrize("damage", ["no weights", "short weights", "no graph", "bad graph"])
-def test_damaged_cache_is_prepared_anew(tmp_path, minilm, damage):
-    load_embedder(DEFAULT_MODEL, cache=tmp_path)
-    (folder,) = tmp_path.iterdir()
+def test_damaged_cache_is_prepared_anew(fresh_cache, minilm, damage):
+    load_embedder(DEFAULT_MODEL, cache=fresh_cache)
+    (folder,) = fresh_cache.iterdir()
     name = WEIGHTS_FILE if "weights" in damage else GRAPH_FILE
     if damage.startswith("no "):
         (folder / name).unlink()
     else:
         (folder / name).write_bytes(b"damaged")
-    again = load_embedder(DEFAULT_MODEL, cache=tmp_path)
+    again = load_embedder(DEFAULT_MODEL, cache=fresh_cache)
     np.testing.assert_allclose(again.embed_query("whole"), minilm.embed_query("whole"), atol=1e-5)
-    assert list(tmp_path.iterdir()) == [folder]
+    assert list(fresh_cache.iterdir()) == [folder]
 
 
 def test_cache_that_cannot_be_written_is_said_so(tmp_path):
