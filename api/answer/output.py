@@ -11,6 +11,8 @@ from typing import Any
 from api.answer.types import Item, Usage
 from retrieval.types import Citation, Hit
 
+SCORE_DIGITS = 4  # as the hosted service rounds
+
 
 def search_item(item_id: str, *, status: str, queries: Sequence[str] = ()) -> Item:
     """A `file_search_call` before it has results."""
@@ -29,7 +31,7 @@ def result(hit: Hit) -> dict[str, Any]:
         "attributes": dict(hit.attributes),
         "file_id": hit.file_id,
         "filename": hit.filename,
-        "score": hit.score,
+        "score": round(hit.score, SCORE_DIGITS),
         "text": hit.text,
         "vector_store_id": hit.vector_store_id,
         "sourcebook": {
@@ -55,7 +57,7 @@ def annotation(citation: Citation, *, index: int) -> dict[str, Any]:
             "start_char": citation.start_char,
             "end_char": citation.end_char,
             "quote": citation.quote,
-            "score": round(citation.score, 4),
+            "score": round(citation.score, SCORE_DIGITS),
         },
     }
 
