@@ -32,7 +32,6 @@ class HubEmbedder:
     id: str
     dim: int
     max_tokens: int
-    _n_prompt_tokens: int
     _model: Any  # sentence_transformers.SentenceTransformer
     _tokenizer: Tokenizer
 
@@ -84,7 +83,6 @@ def load_hub_embedder(name: str) -> HubEmbedder:
         id=f"{name}@{_revision(model)}",
         dim=int(model.get_embedding_dimension()),
         max_tokens=reach - n_prompt_tokens - _SPARE_TOKENS,
-        _n_prompt_tokens=n_prompt_tokens,
         _model=model,
         _tokenizer=tokenizer,
     )
