@@ -56,6 +56,14 @@ def serve(data: Path | None, host: str | None, port: int | None) -> None:
 @click.option("--attr", "attrs", multiple=True, metavar="K=V", help="Attribute of every file.")
 @click.option("--glob", metavar="G", help="Only files whose path or name matches, such as *.pdf.")
 @click.option(
+    "--exclude", multiple=True, metavar="P", help="Leave out; patterns as in .gitignore."
+)
+@click.option(
+    "--delete-missing",
+    is_flag=True,
+    help="Take out files indexed earlier that are no longer under PATHS.",
+)
+@click.option(
     "--manifest",
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help='JSON lines {"path": …, "attributes": {…}}; paths relative to that file.',
@@ -69,6 +77,8 @@ def index(
     store: str,
     attrs: Sequence[str],
     glob: str | None,
+    exclude: tuple[str, ...],
+    delete_missing: bool,
     manifest: Path | None,
     as_json: bool,
 ) -> None:
@@ -77,17 +87,17 @@ def index(
     Exit code 1 means that some files could not be indexed; the others were.
     """
     with _errors_shown(), _engine(data) as engine:
-        from api.folders import read_manifest  # noqa: PLC0415
+        from api.folders import Selection, read_manifest  # noqa: PLC0415
 
+        selection = Selection(
+            attributes=_attributes(attrs),
+            manifest=read_manifest(manifest) if manifest else {},
+            glob=glob,
+            exclude=exclude,
+            delete_missing=delete_missing,
+        )
         with progress_bar(show=not as_json) as on_progress:
-            report = engine.add(
-                paths,
-                store=store,
-                attributes=_attributes(attrs),
-                glob=glob,
-                manifest=read_manifest(manifest) if manifest else {},
-                on_progress=on_progress,
-            )
+            report = engine.add(paths, store=store, selection=selection, on_progress=on_progress)
     _print_json(report.as_dict()) if as_json else print_report(report)
     if report.failures:
         sys.exit(1)
@@ -306,7 +316,8 @@ def print_report(report: IndexReport) -> None:
     click.echo(
         f"{report.store_name or report.store_id}: {report.n_added} added,"
         f" {report.n_replaced} replaced, {report.n_updated} updated,"
-        f" {report.n_unchanged} unchanged, {len(report.failures)} failed;"
+        f" {report.n_unchanged} unchanged, {report.n_deleted} deleted,"
+        f" {len(report.failures)} failed;"
         f" {report.n_chunks} chunks in {report.seconds:.1f} s"
     )
     for failure in report.failures:

@@ -11,7 +11,7 @@ import click
 
 from api.cli import print_answer, print_hit, print_report, progress_bar
 from api.engine import Engine
-from api.folders import read_manifest
+from api.folders import Selection, read_manifest
 
 _STORE = "sample-corpus"
 _SEARCHES: tuple[tuple[str, Mapping[str, Any] | None], ...] = (
@@ -27,10 +27,10 @@ def main() -> None:
     corpus = Path(sys.argv[1] if len(sys.argv) > 1 else "sample_corpus")
     with Engine.open() as engine:
         click.secho(f"Indexing {corpus}/files into {engine.settings.data} …", bold=True)
-        manifest = read_manifest(corpus / "manifest.jsonl")
+        selection = Selection(manifest=read_manifest(corpus / "manifest.jsonl"))
         with progress_bar(show=True) as on_progress:
             report = engine.add(
-                corpus / "files", store=_STORE, manifest=manifest, on_progress=on_progress
+                corpus / "files", store=_STORE, selection=selection, on_progress=on_progress
             )
         print_report(report)
         for query, filters in _SEARCHES:

@@ -9,7 +9,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -27,7 +28,7 @@ from retrieval.types import (
 
 if TYPE_CHECKING:
     from api.answer.types import Answer
-    from api.folders import IndexReport, OnProgress
+    from api.folders import IndexReport, OnProgress, Selection
 
 # How stale `last_active_at` may be: a write for every search would cost more than the search.
 _TOUCH_S = 10
@@ -48,6 +49,7 @@ class Engine(Resources):
         *,
         settings: Settings | None = None,
         work: bool = False,
+        clock: Callable[[], float] = time.time,
     ) -> Engine:
         """Open a data folder, making it if there is none.
 
@@ -56,11 +58,14 @@ class Engine(Resources):
             settings: by default from the environment.
             work: index queued files in the background from now on. Without it they wait
                 for `add`, or for another process on the folder.
+            clock: Unix seconds, by which things are dated and expire.
         """
-        engine = cls(settings or Settings.load(data=None if data is None else Path(data)))
+        chosen = settings or Settings.load(data=None if data is None else Path(data))
+        engine = cls(chosen, clock=clock)
         if work:
             engine.store.sweep()
             engine.start_worker()
+            engine.start_sweeper()
         return engine
 
     def __enter__(self) -> Self:
@@ -132,8 +137,7 @@ class Engine(Resources):
         *,
         store: str,
         attributes: Attributes | None = None,
-        glob: str | None = None,
-        manifest: Mapping[Path, Attributes] | None = None,
+        selection: Selection | None = None,
         on_progress: OnProgress | None = None,
     ) -> IndexReport:
         """Index files and folders into a vector store and wait until all is searchable.
@@ -144,20 +148,17 @@ class Engine(Resources):
             paths: files, or folders that are walked.
             store: id or name of the vector store.
             attributes: for every file.
-            glob: only files whose relative path matches.
-            manifest: further attributes by file; see `api.folders.read_manifest`.
+            selection: further choices, instead of `attributes`; see `api.folders.Selection`.
             on_progress: called as files are done.
         """
-        from api.folders import index_paths  # noqa: PLC0415 - the server never needs it
+        from api.folders import Selection, index_paths  # noqa: PLC0415 - a server needs it not
 
-        each = [paths] if isinstance(paths, str | Path) else list(paths)
+        each = [paths] if isinstance(paths, str | Path) else paths
         return index_paths(
             self,
             [Path(path) for path in each],
             store=store,
-            attributes=attributes or {},
-            glob=glob,
-            manifest=manifest or {},
+            selection=selection or Selection(attributes=attributes or {}),
             on_progress=on_progress,
         )
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Never
+
+from pathspec import GitIgnoreSpec
 
 from retrieval.errors import InvalidRequest, NotFound, RequestError
 from retrieval.types import Attributes, VectorStore
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from api.engine import Engine
 
 _POLL_S = 0.1
+_COUNTS = ("n_added", "n_replaced", "n_updated", "n_unchanged", "n_deleted")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class IndexReport:
     n_replaced: int = 0  # known by path, with changed content
     n_updated: int = 0  # same content, other attributes
     n_unchanged: int = 0
+    n_deleted: int = 0  # no longer under the given paths; only when asked for
     n_chunks: int = 0  # of the files added and replaced
     seconds: float = 0.0
     failures: tuple[Failure, ...] = field(default=())
@@ -66,14 +70,23 @@ class IndexReport:
 OnProgress = Callable[[int, int], None]  # files done, files in all
 
 
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which files a run takes, and what it says of them."""
+
+    attributes: Attributes = field(default_factory=dict)  # of every file
+    manifest: Mapping[Path, Attributes] = field(default_factory=dict)  # of some, on top
+    glob: str | None = None  # keeps files whose relative path or name matches
+    exclude: tuple[str, ...] = ()  # gitignore patterns of what to leave out
+    delete_missing: bool = False  # take out what was indexed by path and is not there any more
+
+
 def index_paths(
     engine: Engine,
     paths: Sequence[Path],
     *,
     store: str,
-    attributes: Attributes,
-    glob: str | None,
-    manifest: Mapping[Path, Attributes],
+    selection: Selection,
     on_progress: OnProgress | None,
 ) -> IndexReport:
     """See `Engine.add`.
@@ -82,10 +95,10 @@ def index_paths(
         InvalidRequest: a path does not exist, or two files have the same relative path.
     """
     began = time.monotonic()
-    found = find_files(paths, glob=glob)
+    found = find_files(paths, glob=selection.glob, exclude=selection.exclude)
     vector_store = _store(engine, store)
     engine.start_worker()
-    run = _Run(engine, vector_store, attributes, manifest)
+    run = _Run(engine, vector_store, selection)
     report = on_progress or (lambda _done, _total: None)
     next_report = began
     for n_seen, file in enumerate(found, start=1):
@@ -93,6 +106,8 @@ def index_paths(
         if time.monotonic() >= next_report:
             report(n_seen - run.n_pending(), len(found))
             next_report = time.monotonic() + _POLL_S
+    if selection.delete_missing:
+        run.delete_missing({file.path for file in found})
     while n_pending := run.n_pending():
         report(len(found) - n_pending, len(found))
         time.sleep(_POLL_S)
@@ -101,17 +116,26 @@ def index_paths(
     return run.report(seconds=time.monotonic() - began)
 
 
-def find_files(paths: Sequence[Path], *, glob: str | None) -> list[FoundFile]:
+def find_files(
+    paths: Sequence[Path], *, glob: str | None = None, exclude: Sequence[str] = ()
+) -> list[FoundFile]:
     """The files under `paths`, in order, hidden ones and folders left out.
 
     Args:
         paths: files, which are taken as they are, and folders, which are walked.
         glob: keeps files whose relative path or name matches, such as ``*.pdf``.
+        exclude: patterns as in a ``.gitignore``, against relative paths.
+
+    Raises:
+        InvalidRequest: a path does not exist, or two files have the same relative path.
     """
+    excluded = GitIgnoreSpec.from_lines(exclude)
     found: dict[str, FoundFile] = {}
     for path in paths:
         for file in _under(path):
             if glob and not (fnmatch(file.path, glob) or fnmatch(file.location.name, glob)):
+                continue
+            if excluded.match_file(file.path):
                 continue
             other = found.setdefault(file.path, file)
             if other.location.resolve() != file.location.resolve():
@@ -148,30 +172,33 @@ def _store(engine: Engine, name_or_id: str) -> VectorStore:
 class _Run:
     """One run: what was submitted, and what became of it."""
 
-    def __init__(
-        self,
-        engine: Engine,
-        store: VectorStore,
-        attributes: Attributes,
-        manifest: Mapping[Path, Attributes],
-    ) -> None:
+    def __init__(self, engine: Engine, store: VectorStore, selection: Selection) -> None:
         self._engine = engine
         self._store = store
-        self._attributes = attributes
-        self._manifest = manifest
+        self._selection = selection
         self._submitted: dict[str, str] = {}  # file id → path
-        self._counts = dict.fromkeys(("n_added", "n_replaced", "n_updated", "n_unchanged"), 0)
+        self._counts = dict.fromkeys(_COUNTS, 0)
         self._failures: list[Failure] = []
 
     def submit(self, file: FoundFile) -> None:
         """Queue a file unless the vector store holds it as it is."""
-        wanted = {**self._attributes, **self._manifest.get(file.location.resolve(), {})}
+        of_this = self._selection.manifest.get(file.location.resolve(), {})
+        wanted = {**self._selection.attributes, **of_this}
         try:
             outcome = self._submit(file, wanted)
         except (RequestError, OSError) as error:
             self._failures.append(Failure(file.path, "invalid_file", str(error)))
         else:
             self._counts[outcome] += 1
+
+    def delete_missing(self, present: Collection[str]) -> None:
+        """Take out of the vector store what was indexed under a path that is not `present`."""
+        with self._engine.store.read() as view:
+            known = view.attachments.paths(view.vector_stores.number(self._store.id))
+        for path, file_id in known:
+            if path not in present:
+                self._engine.detach_indexed(self._store.id, file_id)
+                self._counts["n_deleted"] += 1
 
     def _submit(self, file: FoundFile, wanted: Attributes) -> str:
         with file.location.open("rb") as content:

@@ -109,6 +109,18 @@ def test_a_glob_and_a_manifest_choose_files_and_attributes(sourcebook, folder, t
     assert (row["filename"], row["attributes"]) == ("deep/spring.txt", {"kind": "note"})
 
 
+def test_excluded_files_stay_out_and_missing_ones_are_deleted_when_asked(sourcebook, folder):
+    index = ("index", folder, "--store", "n", "--json")
+    first = json.loads(sourcebook(*index, "--exclude", "deep/").stdout)
+    assert first["n_added"] == 1
+    assert json.loads(sourcebook(*index).stdout)["n_added"] == 1
+    (folder / "wheel.md").unlink()
+    assert json.loads(sourcebook(*index).stdout)["n_deleted"] == 0
+    assert json.loads(sourcebook(*index, "--delete-missing").stdout)["n_deleted"] == 1
+    (row,) = json.loads(sourcebook("files", "--store", "n", "--json").stdout)
+    assert row["filename"] == "deep/spring.txt"
+
+
 def test_files_that_fail_are_named_and_the_others_indexed(sourcebook, folder):
     (folder / "empty.txt").write_bytes(b"")
     (folder / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")

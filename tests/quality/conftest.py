@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.engine import Engine
-from api.folders import read_manifest
+from api.folders import Selection, read_manifest
 from api.settings import Settings
 
 CORPUS = Path(__file__).parents[2] / "sample_corpus"
@@ -17,7 +17,9 @@ STORE = "sample-corpus"
 def engine(tmp_path_factory):
     with Engine.open(settings=Settings(data=tmp_path_factory.mktemp("data"))) as engine:
         report = engine.add(
-            CORPUS / "files", store=STORE, manifest=read_manifest(CORPUS / "manifest.jsonl")
+            CORPUS / "files",
+            store=STORE,
+            selection=Selection(manifest=read_manifest(CORPUS / "manifest.jsonl")),
         )
         assert report.failures == ()
         yield engine
