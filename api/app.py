@@ -12,7 +12,7 @@ from starlette.routing import Match
 
 from api.errors import ErrorReply, error_reply
 from api.request import Envelope, UnsupportedMediaType, as_response
-from api.routes import attachments, files, models, page, responses, search, vector_stores
+from api.routes import attachments, files, models, page, responses, search, uploads, vector_stores
 from retrieval.errors import FileSearchError
 from retrieval.types import PageRequest
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from api.engine import Engine
 
 METHODS = ("DELETE", "GET", "POST")
-MODULES = (files, vector_stores, attachments, search, models, responses, page)
+MODULES = (files, uploads, vector_stores, attachments, search, models, responses, page)
 
 
 def create_app(engine: Engine) -> FastAPI:

@@ -77,6 +77,8 @@ _NOT_FOUND: Final[Mapping[str, tuple[str, str | None]]] = {
     "vector_store": ("No vector store found with id '{id}'.", None),
     "vector_store_file": ("No file found with id '{id}' in vector store '{within}'.", None),
     "batch": ("No such FileBatch object: {id}", "id"),
+    "upload": ("No such Upload object: {id}", "id"),
+    "upload_part": ("No such UploadPart object: {id}", "id"),
     "response": ("Response with id '{id}' not found.", None),
     "model": ("The model '{id}' does not exist", None),
 }

@@ -5,20 +5,13 @@ Each method is one transaction, or one snapshot. `Engine` adds search and answer
 
 from __future__ import annotations
 
-import contextlib
-import functools
-import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, BinaryIO
 
-from api.settings import Settings
-from ingest.sandbox import Limits
-from ingest.worker import Worker
-from retrieval.embedder import Embedder, load_embedder
-from retrieval.errors import Conflict, InvalidRequest, NotFound, StoreBusy
-from retrieval.indexes import Indexes
+from api.uploads import Uploads
+from retrieval.errors import Conflict, InvalidRequest, NotFound
 from retrieval.limits import check_attributes
-from retrieval.store import Store, Tables
+from retrieval.store import Tables
 from retrieval.store.responses import StoredResponse
 from retrieval.types import (
     UNSET,
@@ -39,60 +32,8 @@ from retrieval.types import (
 AUTO = ChunkingStrategy()
 
 
-class Resources:
-    """The stored objects of one open data folder, and what keeps them indexed."""
-
-    def __init__(self, settings: Settings) -> None:
-        self.settings = settings
-        self.store = Store(settings.data)
-        self._indexes = Indexes(settings.data / "index")
-        self._worker_lock = threading.Lock()
-        self._worker: Worker | None = None
-
-    def close(self) -> None:
-        """Stop background work, which loses nothing, and close the folder."""
-        with self._worker_lock:
-            if self._worker is not None:
-                self._worker.close()
-                self._worker = None
-        self._indexes.save()
-        self.store.close()
-
-    @functools.cached_property
-    def embedder(self) -> Embedder:
-        """The embedding model, loaded on first use."""
-        return load_embedder(self.settings.embedder, cache=self.settings.cache)
-
-    def start_worker(self) -> None:
-        """Begin to index what is queued, if that is not being done already."""
-        with self._worker_lock:
-            if self._worker is None:
-                self._worker = Worker(
-                    self.store,
-                    lambda: self.embedder,
-                    limits=Limits(
-                        seconds=self.settings.parse_timeout_s,
-                        memory_bytes=self.settings.parse_memory_bytes,
-                    ),
-                    max_tokens=self.settings.max_file_tokens,
-                    n_threads=self.settings.workers,
-                    on_idle=self.refresh_indexes,
-                )
-
-    def refresh_indexes(self, store_ids: Iterable[str]) -> None:
-        """Bring the indexes of these vector stores up to date and write them to disk.
-
-        Searches do the first by themselves; done ahead, it costs no search any time.
-        """
-        for store_id in store_ids:
-            with contextlib.suppress(NotFound, StoreBusy), self.store.read() as view:
-                model_id = view.commits.model_id(store_id)
-                self._indexes.view(view.commits, store_id, model_id=model_id)
-        self._indexes.save()
-
-    def _wake(self) -> None:
-        if self._worker is not None:
-            self._worker.wake()
+class Resources(Uploads):
+    """The stored objects of one open data folder."""
 
     # --- files --------------------------------------------------------------------------------
 
@@ -144,11 +85,8 @@ class Resources:
     def delete_file(self, file_id: str) -> None:
         """Delete a file and take it out of every vector store, at once."""
         with self.store.write() as tables:
-            sha256 = tables.files.get(file_id).sha256
-            for number in tables.attachments.of_file(file_id):
-                tables.batches.settle(number, "cancelled")
-                tables.attachments.remove(number)
-            tables.files.remove(file_id)
+            tables.files.get(file_id)
+            sha256 = tables.expiry.remove_file(file_id)
         self.store.release_blob(sha256)
 
     # --- vector stores ------------------------------------------------------------------------
@@ -202,8 +140,15 @@ class Resources:
         expires_after_days: int | Unset | None = UNSET,
         metadata: Mapping[str, str] | Unset = UNSET,
     ) -> VectorStore:
-        """Change what is given; None clears, UNSET leaves."""
+        """Change what is given; None clears, UNSET leaves.
+
+        Raises:
+            NotFound: there is no such vector store.
+            Conflict: it has expired, and its expiry is to change: that brings no file back.
+        """
         with self.store.write() as tables:
+            if not isinstance(expires_after_days, Unset):
+                _check_open(tables, store_id)
             if not isinstance(name, Unset):
                 tables.vector_stores.set_name(store_id, name)
             if not isinstance(expires_after_days, Unset):
@@ -294,6 +239,14 @@ class Resources:
             number = tables.attachments.number(store_id, file_id)
             tables.batches.settle(number, "cancelled")
             tables.attachments.remove(number)
+
+    def detach_indexed(self, store_id: str, file_id: str) -> None:
+        """`detach` a file that was indexed from a folder; it goes if no other store has it."""
+        self.detach(store_id, file_id)
+        with self.store.read() as view:
+            used = view.attachments.of_file(file_id)
+        if not used:
+            self.delete_file(file_id)
 
     def content(self, store_id: str, file_id: str) -> str:
         """The stored text of a file, to which all character positions refer.

@@ -42,6 +42,8 @@ class Settings:
     )
     workers: int = _setting(2, "Files that one process indexes at a time.")
     max_file_bytes: int = _setting(512 * _MIB, "Largest file that is taken, in bytes.")
+    max_upload_bytes: int = _setting(8192 * _MIB, "Largest file that is taken in parts, in bytes.")
+    max_part_bytes: int = _setting(64 * _MIB, "Largest part of such a file, in bytes.")
     max_file_tokens: int = _setting(5_000_000, "Longest file that is indexed, in tokens.")
     parse_timeout_s: float = _setting(120.0, "Seconds that parsing one file may take.")
     parse_memory_bytes: int = _setting(

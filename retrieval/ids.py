@@ -11,6 +11,9 @@ _BASE62 = string.ascii_letters + string.digits
 _HEX_IDS = {
     "vector_store": ("vs_", 32),
     "batch": ("vsfb_", 32),
+    "upload": ("upload_", 32),
+    "part": ("part_", 32),
+    "key": ("key_", 16),
     "response": ("resp_", 50),
     "message": ("msg_", 50),
     "file_search_call": ("fs_", 50),
@@ -18,7 +21,7 @@ _HEX_IDS = {
 
 
 def new_id(kind: str) -> str:
-    """A fresh id of a `file`, `vector_store`, `batch`, `response`, `message` or `file_search_call`."""
+    """A fresh id of a `file`, or of one of the kinds in the table above."""
     if kind == "file":
         return "file-" + "".join(secrets.choice(_BASE62) for _ in range(22))
     prefix, length = _HEX_IDS[kind]

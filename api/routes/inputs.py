@@ -26,6 +26,7 @@ def _path_id(param: str, kind: str) -> Callable[[Request], Awaitable[str]]:
 
 FileId = Annotated[str, Depends(_path_id("file_id", "file"))]
 StoreId = Annotated[str, Depends(_path_id("vector_store_id", "vector_store"))]
+UploadId = Annotated[str, Depends(_path_id("upload_id", "upload"))]
 BatchId = Annotated[str, Depends(_path_id("batch_id", "file_batch"))]
 
 

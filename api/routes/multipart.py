@@ -14,7 +14,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from api.request import UnsupportedMediaType, has_body, limited, media_type
-from api.wire.files import check_purpose, expiry_s
+from api.wire.files import check_purpose, expiry_s, lifetime_s
 from api.wire.validation import echo, missing, wrong_type
 from retrieval.errors import InvalidRequest
 
@@ -87,11 +87,30 @@ async def upload_form(request: Request, *, max_bytes: int) -> AsyncIterator[Uplo
         InvalidRequest: not readable as such, or a field is missing, unknown or not allowed.
         TooLarge: the whole body is larger than the file may be, framing allowed for.
     """
+    async with _form(request, FIELDS, what="File", max_bytes=max_bytes) as form:
+        yield _checked(form)
+
+
+@asynccontextmanager
+async def part_form(request: Request, *, max_bytes: int) -> AsyncIterator[BinaryIO]:
+    """The bytes in the form of `POST /uploads/{id}/parts`; errors as of `upload_form`."""
+    async with _form(request, ("data",), what="Part", max_bytes=max_bytes) as form:
+        data = _file(form, "data")
+        if data is None:
+            raise missing("data")
+        yield data.file
+
+
+@asynccontextmanager
+async def _form(
+    request: Request, fields: tuple[str, ...], *, what: str, max_bytes: int
+) -> AsyncIterator[FormData]:
+    """A form of no other than these `fields`, the first of which is the file."""
     if not has_body(request):
-        raise missing("file")
+        raise missing(fields[0])
     if media_type(request) != "multipart/form-data":
         raise UnsupportedMediaType(media_type(request), wanted="multipart/form-data")
-    stream = limited(request, what="File", limit=max_bytes, framing=FRAME_BYTES)
+    stream = limited(request, what=what, limit=max_bytes, framing=FRAME_BYTES)
     parser = _Parser(
         request.headers,
         stream,  # type: ignore[arg-type]  # it is an async generator
@@ -105,27 +124,35 @@ async def upload_form(request: Request, *, max_bytes: int) -> AsyncIterator[Uplo
         message = f"We could not parse the multipart body of your request: {exc.message}"
         raise InvalidRequest(message, param=None, code=None) from exc
     try:
-        yield _checked(form)
+        _check_names(form, fields)
+        yield form
     finally:
         await form.close()
 
 
-def _checked(form: FormData) -> UploadForm:
+def _check_names(form: FormData, fields: tuple[str, ...]) -> None:
     for name in form:
-        if name not in FIELDS:
+        if name not in fields:
             shown = echo(name)
             message = f"Unknown parameter: '{shown}'."
             raise InvalidRequest(message, param=shown, code="unknown_parameter")
-    file = form.get("file")
-    if file is not None and not isinstance(file, UploadFile):
-        raise wrong_type("file", expected="a file", got=file)
+
+
+def _checked(form: FormData) -> UploadForm:
+    file = _file(form, "file")
     purpose = _text(form, "purpose")
-    expires_after_s = expiry_s(_text(form, FIELDS[2]), _text(form, FIELDS[3]))
+    given_s = expiry_s(_text(form, FIELDS[2]), _text(form, FIELDS[3]))
     if file is None or purpose is None:
         raise missing("file" if file is None else "purpose")
-    return UploadForm(
-        file.file, file.filename or "upload", check_purpose(purpose), expires_after_s
-    )
+    purpose = check_purpose(purpose)
+    return UploadForm(file.file, file.filename or "upload", purpose, lifetime_s(purpose, given_s))
+
+
+def _file(form: FormData, name: str) -> UploadFile | None:
+    value = form.get(name)
+    if isinstance(value, str):
+        raise wrong_type(name, expected="a file", got=value)
+    return value
 
 
 def _text(form: FormData, name: str) -> str | None:

@@ -15,6 +15,7 @@ from retrieval.types import File, Page
 PURPOSES: Final = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
 
 
+BATCH_LIFETIME_S = 30 * 86_400  # as the hosted service has it
 MAX_INT_DIGITS = 19  # what 64 bits hold; longer ones stay strings and are refused as such
 
 
@@ -54,6 +55,11 @@ def check_purpose(value: str) -> str:
         return value
     message = f"'{echo(value)}' is not one of {list(PURPOSES)} - 'purpose'"
     raise InvalidRequest(message, param="purpose", code=None)
+
+
+def lifetime_s(purpose: str, given_s: int | None) -> int | None:
+    """How long a file of this purpose lives; files for batch jobs have an end by default."""
+    return BATCH_LIFETIME_S if given_s is None and purpose == "batch" else given_s
 
 
 def expiry_s(anchor: str | None, seconds: str | None) -> int | None:

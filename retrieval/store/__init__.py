@@ -2,7 +2,7 @@
 
 Reading order: `schema.sql`, `connection.py` (who may read and write when), `blobs.py`, then
 one file a table group: `files`, `vector_stores`, `attachments`, `batches`, `documents`,
-`chunks`, `jobs`, `responses`. `tables.py` puts them side by side on one connection.
+`chunks`, `jobs`, `responses`, `uploads`, `keys`. `expiry.py` takes out what is over; `tables.py` puts all side by side on one connection.
 """
 
 from retrieval.store.blobs import Blobs

@@ -135,6 +135,23 @@ class Attachments:
         self._connection.execute("DELETE FROM attachments WHERE n = ?", (number,))
         prune(self._connection, vectors=vectors, documents=documents)
 
+    def remove_all(self, vector_store_n: int) -> None:
+        """Take every file out of a vector store, as `remove` does one by one."""
+        row = self._connection.execute(
+            "UPDATE vector_stores SET seq = seq + 1 WHERE n = ? RETURNING seq", (vector_store_n,)
+        ).fetchone()
+        self._connection.execute(
+            "INSERT INTO detachments SELECT a.n, a.vector_store_n, f.id, ?"
+            " FROM attachments a JOIN files f ON f.n = a.file_n WHERE a.vector_store_n = ?",
+            (row[0], vector_store_n),
+        )
+        vectors = held_vectors(self._connection, store_n=vector_store_n)
+        documents = held_documents(self._connection, store_n=vector_store_n)
+        self._connection.execute(
+            "DELETE FROM attachments WHERE vector_store_n = ?", (vector_store_n,)
+        )
+        prune(self._connection, vectors=vectors, documents=documents)
+
     def get(self, vector_store_id: str, file_id: str) -> Attachment:
         """The file in this vector store, or NotFound (of the store, or of the file in it)."""
         return _attachment(self._row(vector_store_id, file_id))
@@ -184,6 +201,15 @@ class Attachments:
         )
         return [int(row[0]) for row in rows]
 
+    def stores_of(self, file_id: str) -> set[str]:
+        """Ids of the vector stores that a file is in."""
+        rows = self._connection.execute(
+            "SELECT v.id FROM attachments a JOIN files f ON f.n = a.file_n"
+            " JOIN vector_stores v ON v.n = a.vector_store_n WHERE f.id = ?",
+            (file_id,),
+        )
+        return {row[0] for row in rows}
+
     def in_progress(self, vector_store_n: int) -> set[str]:
         """Ids of the files that are queued or being indexed."""
         rows = self._connection.execute(
@@ -215,6 +241,15 @@ class Attachments:
             )
             for row in rows
         ]
+
+    def paths(self, vector_store_n: int) -> list[tuple[str, str]]:
+        """Every (relative path, file id) that was indexed under a path."""
+        rows = self._connection.execute(
+            "SELECT a.path, f.id FROM attachments a JOIN files f ON f.n = a.file_n"
+            " WHERE a.vector_store_n = ? AND a.path IS NOT NULL ORDER BY a.n",
+            (vector_store_n,),
+        )
+        return [(str(row[0]), str(row[1])) for row in rows]
 
     def replaced_by(self, number: int) -> list[tuple[int, str]]:
         """Older attachments under the path of this one, as (row number, file id)."""

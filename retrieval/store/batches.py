@@ -57,6 +57,14 @@ class Batches:
             (status, attachment_n),
         )
 
+    def settle_all(self, vector_store_n: int, status: AttachmentStatus) -> None:
+        """Record the end of everything that the batches of a vector store still wait for."""
+        self._connection.execute(
+            "UPDATE batch_files SET status = ? WHERE status = 'in_progress' AND batch_n IN"
+            " (SELECT n FROM batches WHERE vector_store_n = ?)",
+            (status, vector_store_n),
+        )
+
     def _row(self, vector_store_id: str, id: str) -> tuple[int, int, bool]:
         store = self._connection.execute(
             "SELECT n FROM vector_stores WHERE id = ?", (vector_store_id,)

@@ -8,7 +8,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from retrieval.errors import CorruptStore, TooLarge
 from retrieval.faults import point
@@ -16,6 +16,13 @@ from retrieval.types import Blob
 
 _PIECE_BYTES = 1 << 20
 _STALE_S = 24 * 3600  # no upload is in the air for a day
+
+
+class Readable(Protocol):
+    """A stream of bytes."""
+
+    def read(self, size: int, /) -> bytes:
+        """Up to `size` bytes; none at the end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +49,7 @@ class Blobs:
         """Where the blob is, or would be."""
         return self._folder / sha256[:2] / sha256
 
-    def stage(self, content: BinaryIO, *, limit_bytes: int) -> Staged:
+    def stage(self, content: Readable, *, limit_bytes: int) -> Staged:
         """Copy a stream to disk; on return its bytes are durable, under no name yet.
 
         A crash leaves at most a stale temporary file, which `sweep` removes.
@@ -108,7 +115,7 @@ class Blobs:
                 continue  # another process was quicker
 
 
-def _copy(content: BinaryIO, out: BinaryIO, *, limit_bytes: int) -> Blob:
+def _copy(content: Readable, out: BinaryIO, *, limit_bytes: int) -> Blob:
     digest = hashlib.sha256()
     n_bytes = 0
     while piece := content.read(_PIECE_BYTES):

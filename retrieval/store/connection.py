@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from retrieval.errors import CorruptStore, StoreBusy
+from retrieval.faults import point
 from retrieval.store.blobs import Blobs
 from retrieval.store.migrations import migrate
 from retrieval.store.tables import Tables
@@ -30,7 +31,8 @@ class Store:
     """An open data folder; safe for threads, and for other processes on the same folder.
 
     `read()` gives a snapshot, `write()` a transaction. Writers take turns: threads by a
-    lock, processes by SQLite's. Readers never wait for writers.
+    lock, processes by SQLite's. Readers never wait for writers, but for one case: the first
+    to come after something has expired takes it out.
     """
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
@@ -41,6 +43,8 @@ class Store:
         self._path = folder / DATABASE
         self._write_lock = threading.Lock()
         self._pool_lock = threading.Lock()
+        self._lost_lock = threading.Lock()
+        self._lost_files: set[str] = set()
         self._idle_readers: list[sqlite3.Connection] = []
         self._closed = False
         self._writer = self._connect()
@@ -49,7 +53,18 @@ class Store:
 
     @contextlib.contextmanager
     def read(self) -> Iterator[Tables]:
-        """One snapshot of the whole database, unmoved by commits that come meanwhile."""
+        """A snapshot in which nothing that has expired is left; else like `snapshot`."""
+        with self.snapshot() as view:
+            if not view.expiry.due():
+                yield view
+                return
+        self.expire()
+        with self.snapshot() as view:
+            yield view
+
+    @contextlib.contextmanager
+    def snapshot(self) -> Iterator[Tables]:
+        """The database as it is, unmoved by commits that come meanwhile; never waits."""
         connection = self._borrow_reader()
         try:
             with _translated(self._path):
@@ -63,9 +78,17 @@ class Store:
     def write(self) -> Iterator[Tables]:
         """One transaction: durable when the block ends, nothing of it if the block raises.
 
+        What has expired was taken out before it began.
+
         Raises:
             StoreBusy: another process held the write lock for `BUSY_TIMEOUT_S`.
         """
+        self.expire()
+        with self._transaction() as tables:
+            yield tables
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[Tables]:
         with self._write_lock, _translated(self._path):
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -75,22 +98,41 @@ class Store:
                 raise
             self._writer.commit()
 
+    def expire(self) -> None:
+        """Take out what has expired by now; durable on return, with its bytes gone."""
+        with self.snapshot() as view:
+            if not view.expiry.due():
+                return
+        with self._transaction() as tables:
+            expired = tables.expiry.carry_out()
+        point("expired")
+        with self._lost_lock:
+            self._lost_files |= expired.store_ids
+        for sha256 in expired.hashes:
+            self.release_blob(sha256)
+
+    def take_stores_that_lost_files(self) -> set[str]:
+        """Ids of vector stores from which `expire` took files since this was last asked."""
+        with self._lost_lock:
+            taken, self._lost_files = self._lost_files, set()
+        return taken
+
     def release_blob(self, sha256: str) -> None:
-        """Delete a blob unless some file still names it.
+        """Delete a blob unless some file or part still names it.
 
         Call it after the commit that removed the row: a crash in between leaves an unused
         blob, which `sweep` finds; the other order would leave a row without its bytes. The
         check is made under the write lock, where no upload can add a row.
         """
-        with self.write() as tables:
-            if not tables.files.uses(sha256):
+        with self._transaction() as tables:
+            if not tables.uses_blob(sha256):
                 self.blobs.remove(sha256)
 
     def sweep(self) -> None:
         """Remove blobs and temporary files that a crash left without an owner."""
         self.blobs.sweep_staging()
         with self.write() as tables:
-            for sha256 in self.blobs.names() - tables.files.hashes():
+            for sha256 in self.blobs.names() - tables.used_blobs():
                 self.blobs.remove(sha256)
 
     def close(self) -> None:

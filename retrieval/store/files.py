@@ -20,9 +20,17 @@ class Files:
         self._connection = connection
         self._clock = clock
 
-    def add(self, blob: Blob, *, filename: str, purpose: str, expires_after_s: int | None) -> File:
+    def add(
+        self,
+        blob: Blob,
+        *,
+        filename: str,
+        purpose: str,
+        expires_after_s: int | None,
+        created_at: int | None = None,
+    ) -> File:
         """Insert a file; its blob must be published in the same transaction."""
-        now = int(self._clock())
+        now = int(self._clock()) if created_at is None else created_at
         file = File(
             id=new_id("file"),
             filename=filename,
@@ -84,12 +92,17 @@ class Files:
             build=_file,
         )
 
-    def remove(self, id: str) -> None:
-        """Delete the row, keeping its place for cursors; it must not be attached anywhere."""
+    def remove(self, id: str) -> str:
+        """Delete the row, keeping its place for cursors; returns the hash of its blob.
+
+        It must not be attached anywhere.
+        """
+        sha256 = str(self._row(id)["sha256"])
         self._connection.execute(
             "INSERT INTO deleted SELECT 'file', id, n FROM files WHERE id = ?", (id,)
         )
         self._connection.execute("DELETE FROM files WHERE id = ?", (id,))
+        return sha256
 
     def uses(self, sha256: str) -> int:
         """How many files have these bytes."""
@@ -107,7 +120,7 @@ class Files:
         rows = self._connection.execute(
             "SELECT id FROM files WHERE expires_at <= ?", (self._clock(),)
         )
-        return [row[0] for row in rows]
+        return [row[0] for row in rows.fetchall()]
 
     def _exists(self, id: str) -> bool:
         try:

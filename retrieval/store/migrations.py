@@ -15,12 +15,16 @@ from retrieval.errors import IncompatibleStore
 if TYPE_CHECKING:
     from sqlite_utils import Database, Migrations
 
-VERSION = 1
+VERSION = 2
 
 
 def schema() -> str:
-    """The whole schema as a new database gets it."""
-    return resources.files("retrieval.store").joinpath("schema.sql").read_text("utf-8")
+    """The whole schema as it is after the last step."""
+    return _script("schema.sql")
+
+
+def _script(name: str) -> str:
+    return resources.files("retrieval.store").joinpath(name).read_text("utf-8")
 
 
 def migrate(connection: sqlite3.Connection) -> None:
@@ -64,10 +68,18 @@ def _steps() -> Migrations:
 
     @steps(name="0001_first_schema")
     def _first_schema(database: Database) -> None:
-        for statement in statements(schema()):
-            database.execute(statement)
+        _run(database, "schema_v1.sql")
+
+    @steps(name="0002_uploads_expiry_keys")
+    def _uploads_expiry_keys(database: Database) -> None:
+        _run(database, "schema_v2.sql")
 
     return steps
+
+
+def _run(database: Database, name: str) -> None:
+    for statement in statements(_script(name)):
+        database.execute(statement)
 
 
 def statements(script: str) -> list[str]:

@@ -15,9 +15,11 @@ CREATE TABLE files (
 ) STRICT;
 CREATE INDEX files_by_sha256 ON files (sha256);
 CREATE INDEX files_by_purpose ON files (purpose, n);
+CREATE INDEX files_by_expiry ON files (expires_at) WHERE expires_at IS NOT NULL;
 
 -- A group of files that is searched together; `seq` counts its commits, the counters are
--- kept by the triggers below so that they are true at every moment.
+-- kept by the triggers below so that they are true at every moment. `expired_at` is when its
+-- files were taken out because nobody used it; from then on it can only be read and deleted.
 CREATE TABLE vector_stores (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE,
@@ -34,9 +36,13 @@ CREATE TABLE vector_stores (
   n_in_progress INTEGER NOT NULL DEFAULT 0,
   n_completed INTEGER NOT NULL DEFAULT 0,
   n_failed INTEGER NOT NULL DEFAULT 0,
-  n_cancelled INTEGER NOT NULL DEFAULT 0
+  n_cancelled INTEGER NOT NULL DEFAULT 0,
+  expired_at INTEGER
 ) STRICT;
 CREATE INDEX vector_stores_by_name ON vector_stores (name);
+CREATE INDEX vector_stores_by_expiry
+  ON vector_stores (last_active_at + expires_after_days * 86400)
+  WHERE expires_after_days IS NOT NULL AND expired_at IS NULL;
 
 -- Parsed text, by content hash and parser: attaching one file to ten stores parses it once.
 CREATE TABLE documents (
@@ -207,4 +213,45 @@ CREATE TABLE responses (
   body TEXT NOT NULL,
   input_items TEXT NOT NULL,
   events TEXT NOT NULL
+) STRICT;
+
+-- Files that arrive in parts. Parts go when the upload ends; the row stays, to say how it ended.
+CREATE TABLE uploads (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  project_id TEXT NOT NULL DEFAULT 'default',
+  filename TEXT NOT NULL,
+  purpose TEXT NOT NULL,
+  mime_type TEXT NOT NULL,
+  n_bytes INTEGER NOT NULL,
+  file_expires_after_s INTEGER,
+  created_at INTEGER NOT NULL,
+  expires_at INTEGER NOT NULL,
+  status TEXT NOT NULL DEFAULT 'pending'
+    CHECK (status IN ('pending', 'completed', 'cancelled', 'expired'))
+) STRICT;
+CREATE INDEX uploads_by_expiry ON uploads (expires_at) WHERE status = 'pending';
+
+-- Pieces of an upload; the bytes are the blob `sha256`.
+CREATE TABLE upload_parts (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  upload_n INTEGER NOT NULL REFERENCES uploads (n) ON DELETE CASCADE,
+  n_bytes INTEGER NOT NULL,
+  sha256 TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX upload_parts_by_upload ON upload_parts (upload_n);
+CREATE INDEX upload_parts_by_sha256 ON upload_parts (sha256);
+
+-- API keys. Only the hash of a secret is kept; revoked keys stay, so that a server that once
+-- had a key never falls open.
+CREATE TABLE api_keys (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  project_id TEXT NOT NULL DEFAULT 'default',
+  name TEXT NOT NULL,
+  sha256 BLOB NOT NULL,
+  created_at INTEGER NOT NULL,
+  revoked_at INTEGER
 ) STRICT;

@@ -10,9 +10,12 @@ from retrieval.store.batches import Batches
 from retrieval.store.chunks import Chunks
 from retrieval.store.commits import Commits
 from retrieval.store.documents import Documents
+from retrieval.store.expiry import Expiry
 from retrieval.store.files import Files
 from retrieval.store.jobs import Jobs
+from retrieval.store.keys import Keys
 from retrieval.store.responses import Responses
+from retrieval.store.uploads import Uploads
 from retrieval.store.vector_stores import VectorStores
 
 
@@ -29,3 +32,14 @@ class Tables:
         self.commits = Commits(connection)
         self.jobs = Jobs(connection, clock)
         self.responses = Responses(connection, clock)
+        self.uploads = Uploads(connection, clock)
+        self.keys = Keys(connection, clock)
+        self.expiry = Expiry(connection, clock)
+
+    def uses_blob(self, sha256: str) -> bool:
+        """Whether a file or a part of an upload has these bytes."""
+        return bool(self.files.uses(sha256)) or self.uploads.uses(sha256)
+
+    def used_blobs(self) -> set[str]:
+        """The hash of every blob that a file or a part of an upload names."""
+        return self.files.hashes() | self.uploads.hashes()

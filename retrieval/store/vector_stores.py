@@ -14,7 +14,7 @@ from retrieval.types import FileCounts, Page, PageRequest, VectorStore
 
 _SELECT = (
     "SELECT n, id, name, description, created_at, last_active_at, expires_after_days, metadata,"
-    " model_id, seq, usage_bytes, n_in_progress, n_completed, n_failed, n_cancelled"
+    " model_id, seq, usage_bytes, n_in_progress, n_completed, n_failed, n_cancelled, expired_at"
     " FROM vector_stores"
 )
 _DAY_S = 86_400
@@ -88,6 +88,20 @@ class VectorStores:
         """Note that it is in use now."""
         self._set(id, "last_active_at", int(self._clock()))
 
+    def due(self) -> list[str]:
+        """Ids of vector stores that nobody used for too long, but whose files are still there."""
+        rows = self._connection.execute(
+            "SELECT id FROM vector_stores WHERE expires_after_days IS NOT NULL"
+            " AND expired_at IS NULL AND last_active_at + expires_after_days * 86400 <= ?",
+            (self._clock(),),
+        )
+        return [row[0] for row in rows.fetchall()]
+
+    def expire(self, id: str) -> int:
+        """Note for good that it has expired; returns its row number."""
+        self._set(id, "expired_at", int(self._clock()))
+        return self.number(id)
+
     def next_seq(self, number: int) -> int:
         """Count one more commit of the vector store in row `number`.
 
@@ -145,7 +159,8 @@ class VectorStores:
             usage_bytes=row["usage_bytes"],
             counts=_counts(row),
             metadata=json.loads(row["metadata"]),
-            expired=expires_at is not None and expires_at <= self._clock(),
+            expired=row["expired_at"] is not None
+            or (expires_at is not None and expires_at <= self._clock()),
             model_id=row["model_id"],
             seq=row["seq"],
         )

@@ -21,6 +21,8 @@ PREFIX = "/v1"
 CLOSED = (
     "OpenAIFile",
     "DeleteFileResponse",
+    "Upload",
+    "UploadPart",
     "ListFilesResponse",
     "VectorStoreObject",
     "ListVectorStoresResponse",
@@ -39,6 +41,7 @@ CLOSED = (
 # What the hosted service always sends although the specification does not require it.
 ALWAYS = {
     "OpenAIFile": ("expires_at", "status_details"),
+    "Upload": ("object",),
     "VectorStoreObject": ("description", "expires_after", "expires_at"),
     "VectorStoreFileObject": ("chunking_strategy", "attributes"),
 }

@@ -29,9 +29,9 @@ def run_child():
     """Start the child; it is ended with the test whatever happens."""
     started = []
 
-    def run(data, folder, *, point="", after=0):
+    def run(data, folder, *, point="", after=0, program=CHILD):
         child = subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(data), str(folder), point, str(after)],
+            [sys.executable, "-c", program, str(data), str(folder), point, str(after)],
             cwd=ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -1,0 +1,108 @@
+"""An open data folder: the store, its indexes, the model, and the work in the background."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterable
+
+from api.settings import Settings
+from api.sweeper import Sweeper
+from ingest.sandbox import Limits
+from ingest.worker import Worker
+from retrieval.embedder import Embedder, load_embedder
+from retrieval.errors import NotFound, StoreBusy
+from retrieval.indexes import Indexes
+from retrieval.store import Store
+
+
+class Opened:
+    """What everything else in `api` works on. Safe for threads."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
+        self.settings = settings
+        self.store = Store(settings.data, clock=clock)
+        self._indexes = Indexes(settings.data / "index")
+        self._worker_lock = threading.Lock()
+        self._worker: Worker | None = None
+        self._sweeper: Sweeper | None = None
+        self._embedder_lock = threading.Lock()
+        self._embedder: Embedder | None = None
+
+    def close(self) -> None:
+        """Stop background work, which loses nothing, and close the folder."""
+        with self._worker_lock:
+            if self._sweeper is not None:
+                self._sweeper.close()
+                self._sweeper = None
+            if self._worker is not None:
+                self._worker.close()
+                self._worker = None
+        self._indexes.save()
+        self.store.close()
+
+    @property
+    def embedder(self) -> Embedder:
+        """The embedding model, loaded on first use, once."""
+        if self._embedder is None:
+            with self._embedder_lock:
+                if self._embedder is None:
+                    self._embedder = load_embedder(
+                        self.settings.embedder, cache=self.settings.cache
+                    )
+        return self._embedder
+
+    def start_worker(self) -> None:
+        """Begin to index what is queued, if that is not being done already."""
+        with self._worker_lock:
+            if self._worker is None:
+                self._worker = Worker(
+                    self.store,
+                    lambda: self.embedder,
+                    limits=Limits(
+                        seconds=self.settings.parse_timeout_s,
+                        memory_bytes=self.settings.parse_memory_bytes,
+                    ),
+                    max_tokens=self.settings.max_file_tokens,
+                    n_threads=self.settings.workers,
+                    on_idle=self.refresh_indexes,
+                )
+
+    def start_sweeper(self) -> None:
+        """Begin to take out what expires also when nobody asks for it."""
+        with self._worker_lock:
+            if self._sweeper is None:
+                self._sweeper = Sweeper(self.sweep_expired)
+
+    def refresh_indexes(self, store_ids: Iterable[str]) -> None:
+        """Bring the indexes of these vector stores up to date and write them to disk.
+
+        Searches do the first by themselves; done ahead, it costs no search any time.
+        """
+        for store_id in store_ids:
+            with contextlib.suppress(NotFound, StoreBusy), self.store.read() as view:
+                model_id = view.commits.model_id(store_id)
+                self._indexes.view(view.commits, store_id, model_id=model_id)
+        self._indexes.save()
+
+    def sweep_expired(self) -> None:
+        """Take out what has expired, and what indexes still hold of it."""
+        self.store.expire()
+        lost = self.store.take_stores_that_lost_files()
+        gone = {store_id for store_id in lost if self._is_gone(store_id)}
+        for store_id in gone:
+            self._indexes.forget(store_id)
+        if lost - gone:
+            self.refresh_indexes(lost - gone)
+
+    def _is_gone(self, store_id: str) -> bool:
+        with self.store.read() as view:
+            try:
+                return view.vector_stores.get(store_id).expired
+            except NotFound:
+                return True
+
+    def _wake(self) -> None:
+        if self._worker is not None:
+            self._worker.wake()
