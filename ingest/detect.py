@@ -23,6 +23,7 @@ PPTX = "application/vnd.openxmlformats-officedocument.presentationml.presentatio
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 HTML = "text/html"
 PLAIN = "text/plain"
+EPUB = "application/epub+zip"
 BINARY = "application/octet-stream"
 
 # First bytes → type. Sources: the formats' specifications, collected in freedesktop's
@@ -63,6 +64,7 @@ _MEMBERS: tuple[tuple[bytes, str], ...] = (
     (b"word/", DOCX),
     (b"ppt/", PPTX),
     (b"xl/", XLSX),
+    (b"META-INF/container.xml", EPUB),
 )
 _CONTENT_TYPES: tuple[tuple[bytes, str], ...] = (  # inside [Content_Types].xml
     (b"wordprocessingml", DOCX),

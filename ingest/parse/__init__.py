@@ -8,7 +8,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import cast
 
-from ingest.detect import DOCX, HTML, PDF, PLAIN, PPTX, XLSX, detect, read_ends
+from ingest.detect import DOCX, EPUB, HTML, PDF, PLAIN, PPTX, XLSX, detect, read_ends
 from ingest.parse.advice import refusal
 from retrieval.errors import NoText
 from retrieval.types import Document
@@ -28,6 +28,13 @@ _CODE_TYPES = (
 )  # fmt: skip
 
 
+_OPEN_DOCUMENTS = tuple(
+    f"application/vnd.oasis.opendocument.{kind}"
+    for kind in ("text", "text-template", "text-master", "spreadsheet", "spreadsheet-template",
+                 "presentation", "presentation-template", "graphics")
+)  # fmt: skip
+
+
 def _in_module(name: str) -> Parser:
     """Return the `read` of a module here, imported only when a file needs it."""
 
@@ -43,6 +50,10 @@ PARSERS: Mapping[str, Parser] = MappingProxyType({
     DOCX: _in_module("docx"),
     PPTX: _in_module("pptx"),
     XLSX: _in_module("xlsx"),
+    "application/vnd.ms-excel": _in_module("workbook"),
+    "application/vnd.ms-excel.sheet.binary.macroenabled.12": _in_module("workbook"),
+    **dict.fromkeys(_OPEN_DOCUMENTS, _in_module("odf")),
+    EPUB: _in_module("epub"),
     HTML: _in_module("html"),
     "text/markdown": _in_module("markdown"),
     "text/csv": _in_module("delimited"),

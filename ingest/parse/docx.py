@@ -77,7 +77,7 @@ class _Reader:
 
     def _part(self, kind: str) -> etree._Element | None:
         names = self._package.related(self._name, kind=kind)
-        return self._package.part(names[0][1]) if names else None
+        return self._package.xml(names[0][1]) if names else None
 
     def blocks(self, parent: etree._Element) -> None:
         """Add all paragraphs and tables below `parent`, through content controls and the like."""
@@ -96,7 +96,7 @@ class _Reader:
         seen: set[str] = set()
         for kind in ("header", "footer"):
             for _, name in self._package.related(self._name, kind=kind):
-                root = self._package.part(name)
+                root = self._package.xml(name)
                 text = one_line("\n".join(_texts(root))) if root is not None else ""
                 if text not in seen:
                     seen.add(text)

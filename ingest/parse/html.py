@@ -24,47 +24,11 @@ _META_CHARSET = re.compile(
 )
 _MARKUP = re.compile(r"(?is)<(script|style|noscript)\b.*?(?:</\1\s*>|$)|<!--.*?-->|<[^>]*>")
 _HEADINGS = {f"h{level}": level for level in range(1, 7)}
-_INLINE = frozenset(
-    [
-        "a",
-        "abbr",
-        "acronym",
-        "b",
-        "bdi",
-        "bdo",
-        "big",
-        "cite",
-        "code",
-        "data",
-        "del",
-        "dfn",
-        "em",
-        "font",
-        "i",
-        "ins",
-        "kbd",
-        "label",
-        "mark",
-        "q",
-        "rp",
-        "rt",
-        "ruby",
-        "s",
-        "samp",
-        "small",
-        "span",
-        "strike",
-        "strong",
-        "sub",
-        "sup",
-        "time",
-        "tt",
-        "u",
-        "var",
-        "wbr",
-        "nobr",
-    ]
-)
+_INLINE = frozenset({
+    "a", "abbr", "acronym", "b", "bdi", "bdo", "big", "cite", "code", "data", "del", "dfn",
+    "em", "font", "i", "ins", "kbd", "label", "mark", "q", "rp", "rt", "ruby", "s", "samp",
+    "small", "span", "strike", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr", "nobr",
+})  # fmt: skip
 _LAYOUT_CHARS = 600  # a cell this long is a column of a laid-out page, not a value
 
 
@@ -74,27 +38,60 @@ def read(path: Path, media_type: str) -> Document:
     Raises:
         NoText, Unreadable: there is no text in it, or it is not text at all.
     """
-    content = path.read_bytes()
-    declared = _META_CHARSET.search(content[:2048])
-    text = decode(content, declared=declared.group(1).decode() if declared else None)
-    return parse_text(text, media_type)
+    return parse_text(decode_page(path.read_bytes()), media_type)
+
+
+def decode_page(content: bytes, *, declared: str | None = None) -> str:
+    """Return the source of a page; `declared` is the encoding stated beside it, if any.
+
+    Raises:
+        Unreadable: the bytes are not text.
+    """
+    found = _META_CHARSET.search(content[:2048])
+    return decode(content, declared=found.group(1).decode() if found else declared)
 
 
 def parse_text(text: str, media_type: str) -> Document:
     """Parse the source of an HTML page that is already decoded; see `read`."""
-    root = etree.fromstring(
-        text.encode(), etree.HTMLParser(encoding="utf-8", remove_comments=True)
-    )
+    root = etree.fromstring(text.encode(), _parser())
     try:
         assembler = _walked(root, media_type)
     except RecursionError:
         assembler = Assembler(media_type)
     if assembler.n_blocks == 0:
         # Elements nested deeper than libxml2 or Python goes: without them, the text is left.
-        assembler.add(one_line(html.unescape(_MARKUP.sub(" ", text))))
+        assembler.add(_without_markup(text))
     found = None if root is None else root.find(".//title")
     title = None if found is None else "".join(_strings(found))
     return assembler.document(title=title or assembler.first_heading, if_empty=_EMPTY)
+
+
+def add_page(text: str, assembler: Assembler, *, prune: bool = True) -> None:
+    """Add the body of a page that is part of something larger, such as a book or a message.
+
+    Args:
+        text: the page's source, decoded.
+        assembler: takes the blocks; headings that are open stay so.
+        prune: leave out menus and the like; in what is no web page there are none.
+    """
+    root = etree.fromstring(text.encode(), _parser())
+    if root is None:
+        return
+    before = assembler.n_blocks
+    body = root.find("body")
+    try:
+        _Walk(assembler, prune=prune).run(root if body is None else body)
+    except RecursionError:
+        if assembler.n_blocks == before:
+            assembler.add(_without_markup(text))
+
+
+def _parser() -> etree.HTMLParser:
+    return etree.HTMLParser(encoding="utf-8", remove_comments=True, no_network=True)
+
+
+def _without_markup(text: str) -> str:
+    return one_line(html.unescape(_MARKUP.sub(" ", text)))
 
 
 def _walked(root: etree._Element | None, media_type: str) -> Assembler:

@@ -1,26 +1,17 @@
 """Open XML packages: a zip of XML parts that point to each other.
 
-Read with zipfile and lxml, by local names: the strict and the transitional dialect differ only
+Read by local names: the strict and the transitional dialect differ only
 in namespaces, and files of other programs leave out parts that a stricter reader insists on.
 """
 
 from __future__ import annotations
 
 import posixpath
-import zipfile
-import zlib
 from collections.abc import Iterator
-from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from lxml import etree
 
-from retrieval.errors import OverBudget, Unreadable
-
-# More than any honest office file unpacks to; a bomb stops here before it fills memory.
-_MAX_PART_BYTES = 512 << 20
-_DAMAGED = "The file is damaged: {0}. Open it in the program it was made with and save it anew."
+from ingest.parse.archive import Archive, damaged
 
 
 def local(element: etree._Element) -> str:
@@ -53,45 +44,8 @@ def descendants(element: etree._Element, name: str) -> Iterator[etree._Element]:
     yield from element.iter(f"{{*}}{name}")
 
 
-class Package:
+class Package(Archive):
     """An opened Open XML file. Use it as a context manager."""
-
-    def __init__(self, path: Path) -> None:
-        try:
-            self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
-            raise Unreadable(_DAMAGED.format("its zip container cannot be opened")) from error
-        self._names = {name.lower(): name for name in self._zip.namelist()}
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        self._zip.close()
-
-    def part(self, name: str) -> etree._Element | None:
-        """Return the root of an XML part; None if there is no such part or it is no XML.
-
-        Raises:
-            Unreadable: its bytes are damaged.
-            OverBudget: it unpacks to more than any honest part.
-        """
-        stored = self._names.get(name.lstrip("/").lower())
-        if stored is None:
-            return None
-        if self._zip.getinfo(stored).file_size > _MAX_PART_BYTES:
-            raise OverBudget("bytes unpacked", limit=_MAX_PART_BYTES)
-        try:
-            content = self._zip.read(stored)
-        except (zipfile.BadZipFile, zlib.error, OSError, EOFError, NotImplementedError,
-                RuntimeError) as error:  # fmt: skip
-            raise Unreadable(_DAMAGED.format(f"its part {stored} cannot be unpacked")) from error
-        return etree.fromstring(content, _parser()) if content.strip() else None
 
     def main_part(self, *, kind: str, usual: str) -> tuple[str, etree._Element]:
         """Return name and root of the part that the package is about.
@@ -105,15 +59,15 @@ class Package:
         """
         names = [target for _, target in self.related("", kind=kind)]
         for name in [*names, usual]:
-            root = self.part(name)
+            root = self.xml(name)
             if root is not None:
                 return name, root
-        raise Unreadable(_DAMAGED.format(f"its main part {usual} is missing or broken"))
+        raise damaged(f"its main part {usual} is missing or broken")
 
     def related(self, name: str, *, kind: str) -> list[tuple[str, str]]:
         """Return (id, part name) of what part `name` points to by relationships of `kind`."""
         folder, base = posixpath.split(name)
-        root = self.part(posixpath.join(folder, "_rels", f"{base}.rels"))
+        root = self.xml(posixpath.join(folder, "_rels", f"{base}.rels"))
         if root is None:
             return []
         found = []
@@ -130,12 +84,7 @@ class Package:
     def title(self) -> str | None:
         """Return the title in the package's properties."""
         for _, name in self.related("", kind="core-properties"):
-            root = self.part(name)
+            root = self.xml(name)
             if root is not None:
                 return next((title.text for title in descendants(root, "title")), None)
         return None
-
-
-def _parser() -> etree.XMLParser:
-    # Entities are never needed in Open XML; expanding them is how a small file becomes large.
-    return etree.XMLParser(recover=True, resolve_entities=False, no_network=True, huge_tree=True)

@@ -72,7 +72,7 @@ class _Slide:
         """Add what the slide holds; tell whether that was anything."""
         before = self._assembler.n_blocks
         self._assembler.close_sections()
-        root = self._package.part(self._name)
+        root = self._package.xml(self._name)
         if root is not None:
             shapes = list(_shapes(root))
             titles = [shape for shape in shapes if _placeholder(shape) in _TITLES]
@@ -113,7 +113,7 @@ class _Slide:
             wanted = {_relation_id(element) for element in descendants(frame, "chart")}
             wanted |= {attribute(element, "dm") or "" for element in descendants(frame, "relIds")}
             for relation_id, name in self._package.related(self._name, kind=kind):
-                part = self._package.part(name) if relation_id in wanted else None
+                part = self._package.xml(name) if relation_id in wanted else None
                 if part is not None:
                     self._graphic(part, kind)
 
@@ -138,7 +138,7 @@ class _Slide:
                 *(name for _, name in self._package.related(layout, kind="slideMaster")),
             ]
             for name in names:
-                root = self._package.part(name)
+                root = self._package.xml(name)
                 for shape in _shapes(root) if root is not None else ():
                     if _placeholder(shape) in {None, "ftr"}:
                         for text in _texts(shape):
@@ -146,7 +146,7 @@ class _Slide:
 
     def _notes(self) -> None:
         for _, name in self._package.related(self._name, kind="notesSlide"):
-            root = self._package.part(name)
+            root = self._package.xml(name)
             for shape in _shapes(root) if root is not None else ():
                 if _placeholder(shape) not in _FIELDS:
                     for text in _texts(shape):

@@ -6,7 +6,7 @@ import io
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,11 +14,12 @@ from openpyxl import load_workbook
 from openpyxl.utils.exceptions import InvalidFileException
 
 from ingest.clean import one_line
+from ingest.parse import archive
 from ingest.parse.assemble import Assembler
-from ingest.parse.tables import rendered
+from ingest.parse.sheets import SheetRow, add_sheet
 from ingest.parse.xlsx_numbers import shown
 from retrieval.errors import Unreadable
-from retrieval.types import Document, Place
+from retrieval.types import Document
 
 _EMPTY = "There is no text in the workbook: all of its cells are empty."
 _DAMAGED = (
@@ -38,15 +39,15 @@ _DIALECTS = (  # ISO/IEC 29500-1 and -4, annex A: namespaces of the same parts
         b"http://schemas.openxmlformats.org/officeDocument/2006/relationships",
     ),
 )
-_Region = list[tuple[int, list[str]]]  # rows that follow each other, with their numbers
 
 
 def read(path: Path, media_type: str) -> Document:
     """Parse an XLSX file. Formulas count with the values they had when it was saved.
 
     Raises:
-        NoText, Unreadable: all cells are empty, or the file is damaged.
+        NoText, Unreadable, OverBudget: all cells are empty, it is damaged, or unpacks without end.
     """
+    archive.check(path)
     assembler = Assembler(media_type)
     try:
         # Opened here: given a path, openpyxl judges the workbook by the name's ending.
@@ -55,7 +56,7 @@ def read(path: Path, media_type: str) -> Document:
             workbook = load_workbook(content, read_only=True, data_only=True)
             try:
                 for sheet in workbook.worksheets:
-                    _sheet(sheet, assembler)
+                    add_sheet(sheet.title, _rows(sheet), assembler)
                 title = workbook.properties.title
             finally:
                 workbook.close()
@@ -80,22 +81,10 @@ def _transitional(path: Path) -> IO[bytes]:
     return translated
 
 
-def _sheet(sheet: Any, assembler: Assembler) -> None:
+def _rows(sheet: Any) -> Iterator[SheetRow]:
     sheet.reset_dimensions()  # the stated range is often a lie, up to a million rows of nothing
-    named = False
-    for region in _regions(_rows(sheet)):
-        if not named:
-            assembler.heading(sheet.title, level=1, place=Place(sheet=sheet.title))
-            named = True
-        texts = rendered([cells for _, cells in region])
-        for (number, _), text in zip(region, texts, strict=True):
-            place = Place(sheet=sheet.title, first_row=number, last_row=number)
-            assembler.add(text, kind="table_row", place=place)
-
-
-def _rows(sheet: Any) -> Iterator[tuple[int, list[str]]]:
     for number, row in enumerate(sheet.iter_rows(), start=1):
-        yield number, [_text(cell) for cell in row]
+        yield SheetRow(number, number, [_text(cell) for cell in row])
 
 
 def _text(cell: Any) -> str:
@@ -103,16 +92,3 @@ def _text(cell: Any) -> str:
     if value is None:
         return ""
     return one_line(value if isinstance(value, str) else shown(value, cell.number_format))
-
-
-def _regions(rows: Iterable[tuple[int, list[str]]]) -> Iterator[_Region]:
-    """Cut a sheet at empty rows: what stands between them is a table of its own."""
-    region: _Region = []
-    for number, cells in rows:
-        if any(cells):
-            region.append((number, cells))
-        elif region:
-            yield region
-            region = []
-    if region:
-        yield region
