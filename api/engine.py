@@ -64,6 +64,7 @@ class Engine(Resources):
         engine = cls(chosen, clock=clock)
         if work:
             engine.store.sweep()
+            engine.drop_dead_indexes()
             engine.start_worker()
             engine.start_sweeper()
         return engine

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 from pathspec import GitIgnoreSpec
 
-from retrieval.errors import InvalidRequest, NotFound, RequestError
+from retrieval.errors import Conflict, InvalidRequest, NotFound, RequestError
 from retrieval.types import Attributes, VectorStore
 
 if TYPE_CHECKING:
@@ -161,12 +161,19 @@ def _under(path: Path) -> Iterator[FoundFile]:
 
 
 def _store(engine: Engine, name_or_id: str) -> VectorStore:
+    """The vector store of this id or name; a new one when all of that name have expired."""
+    is_id = name_or_id.startswith("vs_")
     try:
-        return engine.resolve_store(name_or_id)
+        store = engine.resolve_store(name_or_id)
     except NotFound:
-        if name_or_id.startswith("vs_"):
+        if is_id:
             raise
         return engine.create_vector_store(name=name_or_id)
+    if not store.expired:
+        return store
+    if is_id:
+        raise Conflict("vector_store", store.id, state="expired")
+    return engine.create_vector_store(name=name_or_id)
 
 
 class _Run:

@@ -96,6 +96,12 @@ class Opened:
         if lost - gone:
             self.refresh_indexes(lost - gone)
 
+    def drop_dead_indexes(self) -> None:
+        """Delete the indexes of vector stores that went while nobody was there to do it."""
+        for folder in (self.settings.data / "index").glob("vs_*"):
+            if self._is_gone(folder.name):
+                self._indexes.forget(folder.name)
+
     def _is_gone(self, store_id: str) -> bool:
         with self.store.read() as view:
             try:

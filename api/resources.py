@@ -164,7 +164,7 @@ class Resources(Uploads):
         self._indexes.forget(store_id)
 
     def resolve_store(self, name_or_id: str) -> VectorStore:
-        """The vector store of this id, or else the only one of this name.
+        """The vector store of this id, or else the only one of this name; live before expired.
 
         Raises:
             NotFound: there is neither.
@@ -175,6 +175,7 @@ class Resources(Uploads):
                 return view.vector_stores.get(name_or_id)
             except NotFound:
                 named = view.vector_stores.named(name_or_id)
+        named = [store for store in named if not store.expired] or named[-1:]
         if len(named) > 1:
             ids = ", ".join(store.id for store in named)
             raise InvalidRequest(
