@@ -12,7 +12,20 @@ from api.settings import Settings
 from retrieval.errors import Conflict, InvalidRequest, NotFound, TooLarge
 from retrieval.types import BatchMember, ChunkingStrategy, PageRequest, Query
 
-WORDS = ["gear", "wheel", "spring", "dial", "hand", "pendulum", "escapement", "anchor", "verge", "chain", "weight", "bell"]
+WORDS = [
+    "gear",
+    "wheel",
+    "spring",
+    "dial",
+    "hand",
+    "pendulum",
+    "escapement",
+    "anchor",
+    "verge",
+    "chain",
+    "weight",
+    "bell",
+]
 
 
 def text_about(topic, n_sentences=40):
