@@ -18,7 +18,7 @@ LOCKS := requirements.lock requirements-dev.lock
 # What torch would bring: gigabytes, and on this platform's index CUDA with them.
 UNWANTED := ^(torch|torchvision|torchaudio|triton|sentence-transformers|nvidia|cuda)[a-z0-9-]*==
 
-.PHONY: help demo test check coverage quality format lint types locks lock model clean
+.PHONY: help demo test check coverage quality format lint types locks lock model clean docs
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -36,6 +36,9 @@ coverage: $(VENV)/.dev  ## the tests, and which lines and branches they leave ou
 	$(PY) -m pytest -q --cov-branch $(CODE:%=--cov=%) --cov-report=term-missing:skip-covered $(ARGS)
 
 check: format lint types locks  ## format, lint, types and locks
+
+docs: $(VENV)/.dev  ## write docs/COMPATIBILITY.md from the published API and ours
+	$(PY) tests/contract/compatibility.py
 
 format: $(VENV)/.dev
 	$(PY) -m ruff format --check .

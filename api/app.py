@@ -12,7 +12,17 @@ from starlette.routing import Match
 
 from api.errors import ErrorReply, error_reply
 from api.request import Envelope, UnsupportedMediaType, as_response
-from api.routes import attachments, files, models, page, responses, search, uploads, vector_stores
+from api.routes import (
+    attachments,
+    docs,
+    files,
+    models,
+    page,
+    responses,
+    search,
+    uploads,
+    vector_stores,
+)
 from retrieval.errors import FileSearchError
 from retrieval.types import PageRequest
 
@@ -20,14 +30,15 @@ if TYPE_CHECKING:
     from api.engine import Engine
 
 METHODS = ("DELETE", "GET", "POST")
-MODULES = (files, uploads, vector_stores, attachments, search, models, responses, page)
+MODULES = (files, uploads, vector_stores, attachments, search, models, responses, page, docs)
 
 
 def create_app(engine: Engine) -> FastAPI:
     """The web application on `engine`, which the caller opens and closes.
 
-    No generated documentation is served: its pages load scripts from elsewhere. A trailing
-    slash is another path, because a redirect would lose the body of a POST.
+    The framework's own documentation is off: it knows no body of ours, and its pages load
+    scripts from elsewhere; `routes/docs.py` has another. A trailing slash is another path,
+    because a redirect would lose the body of a POST.
     """
     app = FastAPI(
         title="Sourcebook",

@@ -217,6 +217,8 @@ upload: Final = {
     "purpose": "assistants",
     "status": "pending",
 }
+upload_completed: Final = {**upload, "status": "completed", "file": file}
+upload_cancelled: Final = {**upload, "status": "cancelled"}
 part: Final = {
     "id": PART_ID,
     "object": "upload.part",

@@ -16,6 +16,7 @@ from api.wire.files import PURPOSES
 from api.wire.ids import id_schema
 from api.wire.responses import INCLUDABLE
 from api.wire.search import SearchRequest
+from api.wire.uploads import CompleteUpload, CreateUpload
 from api.wire.vector_stores import (
     AttachFile,
     CreateBatch,
@@ -54,6 +55,7 @@ PATH: Final[Mapping[str, tuple[Schema, str]]] = {
     "file_id": (id_schema("file"), ex.FILE_ID),
     "vector_store_id": (id_schema("vector_store"), ex.STORE_ID),
     "batch_id": (id_schema("file_batch"), ex.BATCH_ID),
+    "upload_id": (id_schema("upload"), ex.UPLOAD_ID),
     "response_id": (id_schema("response"), ex.RESPONSE_ID),
     "model": ({"type": "string"}, "extractive"),
 }
@@ -107,7 +109,15 @@ FORM: Final[Schema] = {
     },
 }
 
+PART: Final[Schema] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["data"],
+    "properties": {"data": {"type": "string", "format": "binary", "minLength": 1}},
+}
+
 _F: Final = "/v1/files"
+_U: Final = "/v1/uploads"
 _S: Final = "/v1/vector_stores"
 _S1: Final = "/v1/vector_stores/{vector_store_id}"
 _SF: Final = f"{_S1}/files"
@@ -124,6 +134,21 @@ FILES: Final = (
     Operation("downloadFile", "get", f"{_F}/{{file_id}}/content", "Get a file's bytes", None),
     Operation("deleteFile", "delete", f"{_F}/{{file_id}}",
               "Delete a file, here and in every vector store", r.FileDeleted, ex.file_deleted),
+)
+
+UPLOADS: Final = (
+    Operation("createUpload", "post", _U, "Begin a file that arrives in parts", r.UploadObject,
+              ex.upload, body=CreateUpload,
+              example={"filename": ex.FILENAME, "purpose": "assistants",
+                       "bytes": ex.file["bytes"], "mime_type": "text/plain"}),
+    Operation("addUploadPart", "post", f"{_U}/{{upload_id}}/parts",
+              "Add a part, in any order and beside others", r.UploadPart, ex.part, form=PART,
+              example={"data": ex.TEXT}),
+    Operation("completeUpload", "post", f"{_U}/{{upload_id}}/complete",
+              "Make the file from its parts, in this order", r.UploadObject, ex.upload_completed,
+              body=CompleteUpload, example={"part_ids": [ex.PART_ID]}),
+    Operation("cancelUpload", "post", f"{_U}/{{upload_id}}/cancel", "Give an upload up",
+              r.UploadObject, ex.upload_cancelled),
 )
 
 STORES: Final = (
@@ -195,4 +220,4 @@ HEALTH: Final = Operation("health", "get", "/healthz", "Whether the server works
                           {"status": "ok"})
 # fmt: on
 
-OPERATIONS: Final = (*FILES, *STORES, *STORE_FILES, *MODELS, *RESPONSES, HEALTH)
+OPERATIONS: Final = (*FILES, *UPLOADS, *STORES, *STORE_FILES, *MODELS, *RESPONSES, HEALTH)

@@ -273,16 +273,59 @@ class FileBatchObject(TypedDict):
 # --- search and models --------------------------------------------------------------------
 
 
-class HitExtension(TypedDict):
-    """With `sourcebook`: the hit's id, its place, and why it was found."""
+@closed
+class PlaceObject(TypedDict):
+    """Where in the original file a text stands, in what its format counts, from 1."""
 
-    id: str
     first_page: NotRequired[int]
     last_page: NotRequired[int]
+    first_page_label: NotRequired[str]
+    last_page_label: NotRequired[str]
+    first_slide: NotRequired[int]
+    last_slide: NotRequired[int]
+    sheet: NotRequired[str]
+    first_row: NotRequired[int]
+    last_row: NotRequired[int]
+    first_line: NotRequired[int]
+    last_line: NotRequired[int]
+
+
+@closed
+class SpanObject(PlaceObject):
+    """With the span of characters in the file's text as it was read."""
+
+    start_char: int
+    end_char: int
+
+
+@closed
+class LegObject(TypedDict):
+    """Rank, from 1, and score of a chunk in one of the rankings; null where it has none."""
+
+    rank: int | None
+    score: float
+
+
+@closed
+class ExplanationObject(TypedDict):
+    """Why a chunk was found."""
+
+    plan: str
+    dense: LegObject
+    keyword: LegObject
+    fused: float
+    query: str
+
+
+@closed
+class HitExtension(PlaceObject):
+    """With `sourcebook`: the hit's id, its place if asked for, and why it was found."""
+
+    id: str
     start_char: NotRequired[int]
     end_char: NotRequired[int]
     heading_path: NotRequired[list[str]]
-    explanation: NotRequired[dict[str, Any]]
+    explanation: NotRequired[ExplanationObject]
 
 
 @closed

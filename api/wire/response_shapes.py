@@ -7,16 +7,18 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from api.wire.filters import Filters
 from api.wire.replies import (
     AttributeMap,
     DeletedEnvelope,
     ListEnvelope,
     MetadataMap,
     Score,
+    SpanObject,
     UnixSeconds,
     closed,
 )
-from api.wire.responses import CreateResponse
+from api.wire.responses import CreateResponse, Format
 from api.wire.tools import FileSearchTool
 
 opened = with_config(ConfigDict(extra="allow"))
@@ -50,6 +52,8 @@ class InputMessage(TypedDict):
     type: NotRequired[Literal["message"] | None]
     role: Literal["user", "assistant", "system", "developer"]
     content: str | list[InputPart | RefusalPart]
+    id: NotRequired[str | None]
+    status: NotRequired[Literal["in_progress", "completed", "incomplete"] | None]
 
 
 @opened
@@ -84,6 +88,9 @@ class ResponseBody(CreateResponse):
         Annotated[str, Field(pattern=r"\S")]
         | Annotated[list[InputMessage | EarlierItem], Field(min_length=1)]
     )
+    background: Literal[False] | None = None
+    conversation: None = None
+    prompt: None = None
     tools: list[FileSearchTool] | None = None
     tool_choice: Literal["none", "auto", "required"] | ChosenTool | AllowedTools | None = None
 
@@ -91,11 +98,21 @@ class ResponseBody(CreateResponse):
 # --- what we send -------------------------------------------------------------------------
 
 
-class PlaceExtension(TypedDict):
-    """With `sourcebook`: where in the original file the text stands."""
+@closed
+class CitationExtension(SpanObject):
+    """With `sourcebook`: the quoted passage, its place, and how well it supports the answer."""
 
-    start_char: int
-    end_char: int
+    hit_id: str
+    quote: str
+    score: Score
+
+
+@closed
+class ResultExtension(SpanObject):
+    """With `sourcebook`: the hit's id and place."""
+
+    id: str
+    heading_path: list[str]
 
 
 @closed
@@ -106,7 +123,7 @@ class FileCitation(TypedDict):
     file_id: str
     filename: str
     index: int
-    sourcebook: NotRequired[PlaceExtension]
+    sourcebook: NotRequired[CitationExtension]
 
 
 @opened
@@ -148,7 +165,7 @@ class SearchCallResult(TypedDict):
     text: str
     attributes: AttributeMap
     vector_store_id: str
-    sourcebook: NotRequired[PlaceExtension]
+    sourcebook: NotRequired[ResultExtension]
 
 
 @opened
@@ -173,14 +190,29 @@ class OtherItem(TypedDict):
 Item = Message | FileSearchCall | OtherItem
 
 
-@opened
+@closed
+class InputTokensDetails(TypedDict):
+    """Of the input tokens."""
+
+    cached_tokens: int
+    cache_write_tokens: int
+
+
+@closed
+class OutputTokensDetails(TypedDict):
+    """Of the output tokens."""
+
+    reasoning_tokens: int
+
+
+@closed
 class Usage(TypedDict):
     """Tokens; the chunks a model was given count as input."""
 
     input_tokens: int
-    input_tokens_details: dict[str, int]
+    input_tokens_details: InputTokensDetails
     output_tokens: int
-    output_tokens_details: dict[str, int]
+    output_tokens_details: OutputTokensDetails
     total_tokens: int
 
 
@@ -197,6 +229,50 @@ class IncompleteDetails(TypedDict):
     """Why the answer ends early."""
 
     reason: Literal["max_output_tokens", "content_filter"]
+
+
+@closed
+class ReasoningObject(TypedDict):
+    """As asked for."""
+
+    effort: str | None
+    summary: str | None
+
+
+@closed
+class TextObject(TypedDict):
+    """As asked for."""
+
+    format: Format
+    verbosity: Literal["low", "medium", "high"]
+
+
+@closed
+class HybridObject(TypedDict):
+    """As asked for."""
+
+    embedding_weight: float
+    text_weight: float
+
+
+@closed
+class RankingObject(TypedDict):
+    """As asked for, defaults filled in."""
+
+    ranker: str
+    score_threshold: float
+    hybrid_search: NotRequired[HybridObject]
+
+
+@closed
+class FileSearchObject(TypedDict):
+    """The tool as asked for, defaults filled in."""
+
+    type: Literal["file_search"]
+    vector_store_ids: list[str]
+    max_num_results: int
+    filters: Filters
+    ranking_options: RankingObject
 
 
 @opened
@@ -221,16 +297,16 @@ class ResponseObject(TypedDict):
     previous_response_id: str | None
     prompt_cache_key: str | None
     prompt_cache_retention: str | None
-    reasoning: dict[str, Any]
+    reasoning: ReasoningObject
     safety_identifier: str | None
     service_tier: str
     temperature: float
     top_p: float
     presence_penalty: float
     frequency_penalty: float
-    text: dict[str, Any]
-    tool_choice: str | dict[str, Any]
-    tools: list[dict[str, Any]]
+    text: TextObject
+    tool_choice: Literal["none", "auto", "required"] | ChosenTool | AllowedTools
+    tools: list[FileSearchObject]
     top_logprobs: int
     truncation: Literal["auto", "disabled"]
     usage: Usage | None

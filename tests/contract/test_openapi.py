@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 
@@ -16,6 +17,7 @@ from api.app import create_app
 from api.openapi import document
 from api.wire import examples as ex
 from api.wire.operations import OPERATIONS
+from retrieval.types import Place
 
 PAGES = {"/", "/docs", "/openapi.json"}  # for people, and the description itself
 BY_NAME = {each.name: each for each in OPERATIONS}
@@ -73,6 +75,11 @@ def body_validator(each):
     return Draft202012Validator({**media["schema"], "components": spec["components"]})
 
 
+def test_places_are_described_with_all_their_fields():
+    known = {field.name for field in dataclasses.fields(Place)}
+    assert document()["components"]["schemas"]["HitExtension"]["properties"].keys() >= known
+
+
 @pytest.mark.parametrize("name", BY_NAME)
 def test_examples_fit_their_schemas(name):
     each = BY_NAME[name]
@@ -99,7 +106,13 @@ def world(service):
     )
     tool = {"type": "file_search", "vector_store_ids": [store.id]}
     response = client.responses.create(model="extractive", input=ex.QUESTION, tools=[tool])
+    upload_ = client.uploads.create(
+        filename=ex.FILENAME, purpose="assistants", bytes=len(ex.TEXT), mime_type="text/plain"
+    )
+    part = client.uploads.parts.create(upload_.id, data=ex.TEXT.encode())
     return {
+        ex.UPLOAD_ID: upload_.id,
+        ex.PART_ID: part.id,
         ex.FILE_ID: file.id,
         ex.STORE_ID: store.id,
         ex.BATCH_ID: batch.id,
@@ -126,7 +139,8 @@ def test_every_example_request_works(service, world, name):
     body = real(each.example, world)
     sent = {"json": body} if each.body else {}
     if each.form:
-        files = {"file": (ex.FILENAME, body.pop("file"))}
+        binary = "file" if "file" in body else "data"
+        files = {binary: (ex.FILENAME, body.pop(binary))}
         sent = {"data": body, "files": files}
     reply = service.raw.request(each.method, path, **sent)  # its hook validates the reply
     assert reply.status_code == 200, reply.text
