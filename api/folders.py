@@ -95,7 +95,9 @@ def index_paths(
         InvalidRequest: a path does not exist, or two files have the same relative path.
     """
     began = time.monotonic()
-    found = find_files(paths, glob=selection.glob, exclude=selection.exclude)
+    everything = find_files(paths, glob=selection.glob, exclude=selection.exclude)
+    data = engine.settings.data.resolve()  # it may lie inside the folder that is indexed
+    found = [file for file in everything if data not in file.location.resolve().parents]
     vector_store = _store(engine, store)
     engine.start_worker()
     run = _Run(engine, vector_store, selection)

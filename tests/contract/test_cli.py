@@ -121,6 +121,13 @@ def test_excluded_files_stay_out_and_missing_ones_are_deleted_when_asked(sourceb
     assert row["filename"] == "deep/spring.txt"
 
 
+def test_the_data_folder_is_never_indexed_into_itself(sourcebook, folder, tmp_path):
+    for _ in range(2):  # the second time there is a data folder beside the notes
+        sourcebook("index", tmp_path, "--store", "n")
+    listed = json.loads(sourcebook("files", "--store", "n", "--json").stdout)
+    assert sorted(row["filename"] for row in listed) == ["notes/deep/spring.txt", "notes/wheel.md"]
+
+
 def test_files_that_fail_are_named_and_the_others_indexed(sourcebook, folder):
     (folder / "empty.txt").write_bytes(b"")
     (folder / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
