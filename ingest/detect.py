@@ -107,6 +107,12 @@ _TEXT_NAMES = MappingProxyType({
     "jsonl": "application/jsonl", "ndjson": "application/jsonl",
     "xml": "application/xml", "eml": "message/rfc822", "mhtml": "multipart/related",
     "mht": "multipart/related", "rtf": "application/rtf", "svg": "image/svg+xml",
+    "yaml": "application/yaml", "yml": "application/yaml", "toml": "application/toml",
+    "rss": "application/xml", "atom": "application/xml", "xsd": "application/xml",
+    "ipynb": "application/x-ipynb+json",
+    # Further markup.
+    "rst": "text/x-rst", "rest": "text/x-rst", "adoc": "text/x-asciidoc",
+    "asciidoc": "text/x-asciidoc", "org": "text/x-org",
 })  # fmt: skip
 
 _HTML_START = re.compile(

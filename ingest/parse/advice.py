@@ -13,24 +13,13 @@ _SLIDES = "Save it as PPTX or PDF and add that."
 _PICTURE = "There is no text to read in a picture; run OCR on it and add the PDF or text."
 _SOUND = "There is no text to read in it; add a transcript."
 _PACKED = "Unpack it and add the files in it."
-_MESSAGE = "Save the message as HTML, PDF or plain text and add that."
 
 _ADVICE = MappingProxyType({
     "application/msword": _DOCUMENT,
-    "application/rtf": _DOCUMENT,
-    "application/vnd.oasis.opendocument.text": _DOCUMENT,
-    "application/epub+zip": "Convert it to PDF, DOCX or HTML and add that.",
     "application/postscript": "Convert it to PDF and add that.",
-    "application/vnd.ms-excel": _SHEET,
-    "application/vnd.ms-excel.sheet.binary.macroenabled.12": _SHEET,
-    "application/vnd.oasis.opendocument.spreadsheet": _SHEET,
     "application/vnd.apache.parquet": _SHEET,
     "application/vnd.sqlite3": "Export its tables as CSV and add those.",
     "application/vnd.ms-powerpoint": _SLIDES,
-    "application/vnd.oasis.opendocument.presentation": _SLIDES,
-    "application/vnd.ms-outlook": _MESSAGE,
-    "message/rfc822": _MESSAGE,
-    "multipart/related": "Save the page as HTML or PDF and add that.",
     "application/zip": _PACKED,
     "application/gzip": _PACKED,
     "application/x-bzip2": _PACKED,

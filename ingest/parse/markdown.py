@@ -40,6 +40,11 @@ def read(path: Path, media_type: str) -> Document:
     return verbatim.document(media_type, text, spans, title=scan.title or first)
 
 
+def markdown_spans(text: str) -> list[Span]:
+    """Return the blocks of Markdown that is part of something larger."""
+    return list(_Scan(text).spans())
+
+
 class _Scan:
     """One pass over the lines; `_open` is the block that the next line may go on with."""
 

@@ -1,4 +1,4 @@
-"""JSON as its source, and JSON lines as one block a record."""
+"""JSON, YAML and TOML as their source, and JSON lines as one block a record."""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ from ingest.parse.verbatim import Span
 from retrieval.types import Document, Place
 
 _LINES = "application/jsonl"
+# Where a part begins: YAML's keys and entries at the left margin, TOML's tables, each with the
+# comment right above it.
+_PARTS = {
+    "application/yaml": re.compile(r"(?m)^(?:#[^\n]*\n)*[^\s#\]})]"),
+    "application/toml": re.compile(r"(?m)^(?:#[^\n]*\n)*\["),
+}
 _LONG_LINE = re.compile(r"[^\n]{2000}")  # written by a machine: without places worth naming
 _INDENT = re.compile(r"(?m)^([ \t]+)\S")
 
 
 def read(path: Path, media_type: str) -> Document:
-    """Parse JSON or JSON lines.
+    """Parse JSON, JSON lines, YAML or TOML.
 
     JSON keeps its source, laid out anew if it has lines that nobody could read. What is not
     JSON after all is read as plain text: a truncated export still holds text to find.
@@ -31,6 +37,8 @@ def read(path: Path, media_type: str) -> Document:
     text = decode(path.read_bytes())
     if media_type == _LINES:
         return _records(text, media_type)
+    if part := _PARTS.get(media_type):
+        return verbatim.document(media_type, text, _sections(text, part))
     if _LONG_LINE.search(text):
         try:
             text = json.dumps(json.loads(text), indent=2, ensure_ascii=False)
@@ -47,6 +55,12 @@ def _members(text: str) -> Iterator[Span]:
         return
     first = re.compile(rf"(?m)^{re.escape(found.group(1))}(?=[^\s\]}}])")
     starts = [0, *(match.start() for match in first.finditer(text))]
+    for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
+        yield Span("code", start, end)
+
+
+def _sections(text: str, part: re.Pattern[str]) -> Iterator[Span]:
+    starts = sorted({0, *(match.start() for match in part.finditer(text))})
     for start, end in zip(starts, [*starts[1:], len(text)], strict=True):
         yield Span("code", start, end)
 

@@ -62,10 +62,10 @@ def test_failure_crosses_with_class_and_message(sandbox, tmp_path, content, file
 
 
 def test_unsupported_type_crosses_with_its_field(sandbox, tmp_path):
-    path = written(tmp_path, b"{\\rtf1 hello}")
-    with pytest.raises(UnsupportedFile, match="Save it as DOCX or PDF and add that") as caught:
-        sandbox.parse(path, filename="a.rtf")
-    assert caught.value.media_type == "application/rtf"
+    path = written(tmp_path, b"%!PS-Adobe-3.0")
+    with pytest.raises(UnsupportedFile, match="Convert it to PDF and add that") as caught:
+        sandbox.parse(path, filename="a.ps")
+    assert caught.value.media_type == "application/postscript"
 
 
 def test_error_that_no_parser_meant_fails_the_file_and_is_logged_without_its_text(
