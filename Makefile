@@ -18,7 +18,8 @@ LOCKS := requirements.lock requirements-dev.lock
 # What torch would bring: gigabytes, and on this platform's index CUDA with them.
 UNWANTED := ^(torch|torchvision|torchaudio|triton|sentence-transformers|nvidia|cuda)[a-z0-9-]*==
 
-.PHONY: help demo test check coverage quality format lint types locks lock model clean docs
+.PHONY: help demo test check coverage quality format lint types locks lock model clean docs \
+	walk-openai2 walk-node integrations fuzz bench-api
 
 help:  ## this list
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -56,6 +57,18 @@ locks:
 
 model: $(VENV)/.runtime  ## write the default model out for ONNX Runtime (once, two seconds)
 	@$(PY) -c 'from api.settings import Settings; from retrieval.embedder import load_embedder; s = Settings.load(); print("Embedding model:", load_embedder(s.embedder, cache=s.cache).id)'
+
+# --- opt-in: programs of others against a real server; they need the network to be installed ---
+
+OUTSIDE := $(PY) tests/contract/outside.py
+
+build/openai2/.made: $(VENV)/.made
+	$(PYTHON) -m venv build/openai2
+	build/openai2/bin/pip install --quiet 'openai>=2,<3'
+	@touch $@
+
+walk-openai2: $(VENV)/.dev build/openai2/.made  ## the walk over every method with openai 2.x
+	$(OUTSIDE) build/openai2/bin/python tests/contract/walk.py
 
 # --- set-up: a second run finds the stamps and takes no time -----------------------------
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import json
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -47,7 +49,7 @@ ALWAYS = {
 }
 
 # Statuses that the specification lacks, but every server can meet; the body is the error object.
-OWN_ERRORS = {405, 413, 415, 500, 503}
+OWN_ERRORS = {403, 405, 413, 415, 500, 503}
 HEADERS = ("x-request-id", "openai-version", "openai-processing-ms")
 
 
@@ -104,33 +106,58 @@ def _compiled(schema: dict[str, Any], spec: dict[str, Any]) -> Draft202012Valida
     return Draft202012Validator({**schema, "components": spec["components"]})
 
 
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """A request and its reply, as far as the contract speaks of them."""
+
+    method: str  # lower case
+    path: str
+    status: int
+    headers: Mapping[str, str]  # of the reply
+    body: bytes  # of the reply
+    extended: bool = False  # the reply may have `sourcebook` objects
+
+
 def check(response: httpx2.Response) -> None:
     """Assert that `response` is what the contract says; an event hook for clients."""
+    is_stream = response.headers.get("content-type", "").startswith("text/event-stream")
+    request = response.request
+    check_exchange(
+        Exchange(
+            request.method.lower(),
+            request.url.path,
+            response.status_code,
+            response.headers,
+            b"" if is_stream else response.read(),
+            extended=asks_for_extension(request),
+        )
+    )
+
+
+def check_exchange(seen: Exchange) -> None:
+    """Assert that a reply is what the contract says, and what our own document says."""
     for name in HEADERS:
-        assert name in response.headers, f"{name} is missing"
-    path = response.request.url.path
-    media_type = response.headers.get("content-type", "").partition(";")[0]
-    if media_type == "text/event-stream" or not path.startswith(f"{PREFIX}/"):
+        assert name in seen.headers, f"{name} is missing"
+    media_type = seen.headers.get("content-type", "").partition(";")[0]
+    if media_type == "text/event-stream" or not seen.path.startswith(f"{PREFIX}/"):
         return
-    response.read()
     if media_type == "application/octet-stream":
-        assert path.endswith("/content")
+        assert seen.path.endswith("/content")
         return
     assert media_type == "application/json", media_type
-    _check_body(response, path.removeprefix(PREFIX))
+    body = json.loads(seen.body)
+    own = own_validator(seen.method, seen.path, seen.status)
+    _no_problems(seen, own, body, "our document")
+    path = seen.path.removeprefix(PREFIX)
+    found = validator(seen.method, path, seen.status)
+    if found is not None:
+        shown = without_extension(body) if seen.extended else body
+        _no_problems(seen, found, shown, "the published document")
 
 
-def _check_body(response: httpx2.Response, path: str) -> None:
-    body = response.json()
-    method = response.request.method.lower()
-    own = own_validator(method, PREFIX + path, response.status_code)
-    problems = [_told(error) for error in own.iter_errors(body)]
-    assert not problems, f"{method} {path}, our document: {problems}"
-    if asks_for_extension(response.request):
-        body = without_extension(body)
-    found = validator(method, path, response.status_code)
-    problems = [] if found is None else [_told(error) for error in found.iter_errors(body)]
-    assert not problems, f"{method} {path}: {problems}"
+def _no_problems(seen: Exchange, found: Draft202012Validator, body: Any, whose: str) -> None:
+    problems = [_told(error) for error in found.iter_errors(body)]
+    assert not problems, f"{seen.method} {seen.path}, {whose}: {problems}"
 
 
 def _told(error: Any) -> str:
