@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
+from api.auth import Guard
 from api.errors import ErrorReply, error_reply
 from api.request import Envelope, UnsupportedMediaType, as_response
 from api.routes import (
@@ -47,7 +48,8 @@ def create_app(engine: Engine) -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
     )
-    app.add_middleware(Envelope)
+    app.add_middleware(Guard, engine=engine)
+    app.add_middleware(Envelope)  # the last is the outermost
     _add_handlers(app)
     for module in MODULES:
         app.include_router(module.routes(engine))

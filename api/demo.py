@@ -9,9 +9,9 @@ from typing import Any
 
 import click
 
-from api.cli import print_answer, print_hit, print_report, progress_bar
 from api.engine import Engine
 from api.folders import Selection, read_manifest
+from api.printing import print_answer, print_hit, print_report, progress_bar
 
 _STORE = "sample-corpus"
 _SEARCHES: tuple[tuple[str, Mapping[str, Any] | None], ...] = (

@@ -25,6 +25,8 @@ FORM: Final = "multipart/form-data"
 ERRORS: Final = {
     "400": "Something in the request is not allowed; `param` names it.",
     "401": "The API key is missing or wrong.",
+    "403": "While there are no API keys: a call from a page of another site, or under a name that is"
+    " not this server's.",
     "404": "There is no such object.",
     "413": "The body is too large.",
     "415": "The body is not of the media type that is read here.",
@@ -153,7 +155,7 @@ def _success(of: Operation, schemas: dict[int, Any]) -> dict[str, Any]:
 def _errors(of: Operation) -> dict[str, Any]:
     statuses = ["500", "503"]
     if of.path.startswith("/v1/"):
-        statuses += ["400", "401"]
+        statuses += ["400", "401", "403"]
     if "{" in of.path or of.can_miss:
         statuses.append("404")
     if of.body is not None or of.form is not None:

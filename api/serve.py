@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
+import contextlib
 import logging
 import signal
 import socket
@@ -11,9 +11,11 @@ import sys
 import uvicorn
 
 from api.app import create_app
+from api.auth import is_loopback
 from api.engine import Engine
 from api.settings import Settings
-from retrieval.errors import Unavailable
+from retrieval.errors import InvalidRequest, Unavailable
+from retrieval.store import Store
 
 logger = logging.getLogger("sourcebook")
 
@@ -22,6 +24,7 @@ def run(settings: Settings) -> None:
     """Serve until SIGINT or SIGTERM; the port is open before anything is printed.
 
     Raises:
+        InvalidRequest: the address is not loopback, and there is no API key.
         Unavailable: the address is taken, or is not this machine's.
     """
     logging.basicConfig(
@@ -31,19 +34,30 @@ def run(settings: Settings) -> None:
     # so that the engine is closed, instead of killing the process.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: sys.exit(0))
-    listener = _listen(settings.host, settings.port)
+    has_key = _has_key(settings)
+    _check_reach(settings, has_key=has_key)
+    listener = listen(settings.host, settings.port)
     with Engine.open(settings=settings, work=True) as engine:
-        _announce(settings, port=listener.getsockname()[1])
+        _announce(settings, port=listener.getsockname()[1], has_key=has_key)
         config = uvicorn.Config(create_app(engine), log_config=None, timeout_graceful_shutdown=5)
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one.
+
+    It names its protocol because asyncio turns Nagle's algorithm off only on sockets that do:
+    otherwise replies of more than one segment wait 40 ms for the client's acknowledgement.
+
+    Raises:
+        Unavailable: the address is taken, or is not this machine's.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family)
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen()  # calls wait for the server instead of being refused
     except OSError as error:
         listener.close()
         raise Unavailable(
@@ -52,20 +66,30 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def _announce(settings: Settings, *, port: int) -> None:
+def _has_key(settings: Settings) -> bool:
+    with contextlib.closing(Store(settings.data)) as store, store.snapshot() as view:
+        return view.keys.held().n_valid > 0
+
+
+def _check_reach(settings: Settings, *, has_key: bool) -> None:
+    if has_key or settings.open or is_loopback(settings.host):
+        return
+    raise InvalidRequest(
+        f"Without an API key, whoever reaches {settings.host} could read and change everything."
+        " Make a key with 'sourcebook keys create --name NAME', or, if that is meant, pass --open"
+        " (SOURCEBOOK_OPEN=true).",
+        param="host",
+        code=None,
+    )
+
+
+def _announce(settings: Settings, *, port: int, has_key: bool) -> None:
     address = f"http://{settings.host}:{port}"
     print(f"Sourcebook serves {settings.data} on {address}", flush=True)  # noqa: T201 - the door
     print(f"OpenAI clients: base_url={address}/v1   web page: {address}/", flush=True)  # noqa: T201
-    if not _is_loopback(settings.host):
+    if not has_key and not is_loopback(settings.host):
         print(  # noqa: T201
-            "Warning: there are no API keys yet, and this address is open to the network.",
+            "Warning: there is no API key, and this address is open to the network.",
             file=sys.stderr,
             flush=True,
         )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

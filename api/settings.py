@@ -31,6 +31,13 @@ class Settings:
     data: Path = _setting(Path("sourcebook-data"), "Folder of all stored data.")
     host: str = _setting("127.0.0.1", "Address the server listens on.")
     port: int = _setting(8377, "Port the server listens on; 0 takes a free one.")
+    open: bool = _setting(
+        False,  # noqa: FBT003 - a default, not an argument
+        "Without an API key, listen beyond this machine all the same.",
+    )
+    hosts: str = _setting(
+        "", "Further host names of a server without API keys, separated by commas."
+    )
     cache: Path = field(
         default_factory=_default_cache,
         metadata={"help": "Folder of prepared models, shared by data folders."},

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
-from api.opened import Opened
+from api.keys import Keys
 from retrieval.errors import CorruptStore, InvalidRequest, TooLarge
 from retrieval.faults import point
 from retrieval.store.blobs import Blobs, Staged
@@ -19,7 +19,7 @@ from retrieval.store.uploads import Upload, UploadPart
 from retrieval.types import Blob, File
 
 
-class Uploads(Opened):
+class Uploads(Keys):
     """What can be done with uploads."""
 
     def create_upload(

@@ -67,7 +67,7 @@ def test_help_names_every_command_and_is_quick(sourcebook):
     text = sourcebook("--help").stdout
     assert time.monotonic() - began < 2  # 0.5 s on an idle machine; this one may be busy
     assert re.findall(r"^  (\w+)  ", text, re.MULTILINE) == [
-        "ask", "files", "index", "search", "serve", "stores",
+        "ask", "files", "index", "keys", "search", "serve", "stores",
     ]  # fmt: skip
 
 

@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
 DOCTESTED = [
+    "api.auth",
     "api.cli",
+    "api.printing",
     "api.snippet",
     "ingest.worker",
     "retrieval.fuse",

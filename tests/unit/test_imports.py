@@ -34,6 +34,7 @@ SHARED_WITH_INGEST = {
 WEB = {"fastapi", "starlette", "pydantic", "uvicorn"}
 WEB_FILES = (
     "api/app.py",
+    "api/auth.py",
     "api/request.py",
     "api/serve.py",
     "api/stream.py",

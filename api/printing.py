@@ -1,0 +1,178 @@
+"""What the command line prints: results as tables or JSON, errors as one line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Never
+
+import click
+
+if TYPE_CHECKING:
+    from api.answer.types import Answer
+    from api.folders import IndexReport
+    from retrieval.types import Hit
+
+
+@contextlib.contextmanager
+def errors_shown() -> Iterator[None]:
+    """Print what a user can act on as one line; anything else keeps its traceback."""
+    from retrieval.errors import FileSearchError  # noqa: PLC0415
+
+    try:
+        yield
+    except FileSearchError as error:
+        fail(str(error))
+    except KeyboardInterrupt:
+        fail("Stopped. Nothing is lost: what was queued is indexed by the next run.", code=130)
+
+
+def fail(message: str, *, code: int = 2) -> Never:
+    """End the process with one line on stderr."""
+    click.echo(f"sourcebook: {message}", err=True)
+    sys.exit(code)
+
+
+@contextlib.contextmanager
+def progress_bar(*, show: bool) -> Iterator[Any]:
+    """A bar with rate and time left on stderr; nothing where stderr is no terminal."""
+    if not show:
+        yield None
+        return
+    from tqdm import tqdm  # noqa: PLC0415
+
+    with tqdm(unit="file", disable=None, leave=False, desc="indexing") as bar:
+
+        def on_progress(n_done: int, n_files: int) -> None:
+            bar.total = n_files
+            bar.update(max(0, n_done - bar.n))
+
+        yield on_progress
+
+
+def print_json(value: Any) -> None:
+    """For programs that read it."""
+    click.echo(json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def print_table(rows: Sequence[Mapping[str, Any]]) -> None:
+    """A line a row, under the names of the first row's keys."""
+    if not rows:
+        click.echo("None.")
+        return
+    cells = [list(rows[0]), *([_cell(value) for value in row.values()] for row in rows)]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        line = "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        click.echo(line.rstrip())
+
+
+def as_date(at: int | None) -> str | None:
+    """Unix seconds as a date and time in UTC.
+
+    >>> as_date(0)
+    '1970-01-01T00:00:00Z'
+    """
+    if at is None:
+        return None
+    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+
+
+def print_report(report: IndexReport) -> None:
+    """One line of totals on stdout, one line a failure on stderr."""
+    click.echo(
+        f"{report.store_name or report.store_id}: {report.n_added} added,"
+        f" {report.n_replaced} replaced, {report.n_updated} updated,"
+        f" {report.n_unchanged} unchanged, {report.n_deleted} deleted,"
+        f" {len(report.failures)} failed;"
+        f" {report.n_chunks} chunks in {report.seconds:.1f} s"
+    )
+    for failure in report.failures:
+        click.echo(f"  {failure.path}: {failure.message or failure.code}", err=True)
+
+
+def hit_as_dict(hit: Hit) -> dict[str, Any]:
+    """A hit with all that is known of it, for JSON."""
+    return {
+        "id": hit.id,
+        "file_id": hit.file_id,
+        "filename": hit.filename,
+        "score": hit.score,
+        "attributes": dict(hit.attributes),
+        "place": hit.place.as_dict(),
+        "heading_path": hit.heading_path,
+        "start_char": hit.start_char,
+        "end_char": hit.end_char,
+        "text": hit.text,
+        "explanation": _explanation(hit),
+    }
+
+
+def _explanation(hit: Hit) -> dict[str, Any]:
+    import dataclasses  # noqa: PLC0415
+
+    return dataclasses.asdict(hit.explanation)
+
+
+def print_hit(rank: int, hit: Hit, *, query: str) -> None:
+    """A hit in two lines: where it is, and what it says about the query."""
+    from api.snippet import snippet  # noqa: PLC0415
+
+    where = _where(hit.place.as_dict())
+    heading = " > ".join(hit.heading_path)
+    title = "  ".join(part for part in (hit.filename, where, heading) if part)
+    click.echo(f"{rank}. {click.style(title, bold=True)}  [{hit.score:.2f}]")
+    click.echo(f"   {snippet(hit.text, query)}")
+
+
+def _where(place: Mapping[str, Any]) -> str:
+    """A place in words, such as `page 3-4` or `sheet Costs, row 12`.
+
+    >>> _where({"sheet": "Costs", "first_row": 12, "last_row": 12})
+    'sheet Costs, row 12'
+    """
+    parts = [f"sheet {place['sheet']}"] if "sheet" in place else []
+    for unit in ("page", "slide", "row", "line"):
+        first, last = place.get(f"first_{unit}"), place.get(f"last_{unit}")
+        if first is not None:
+            parts.append(f"{unit} {first}" if first == last else f"{unit}s {first}-{last}")
+    return ", ".join(parts)
+
+
+def answer_as_dict(answer: Answer) -> dict[str, Any]:
+    """An answer with its citations, for JSON."""
+    return {
+        "text": answer.text,
+        "citations": [
+            {
+                "file_id": citation.file_id,
+                "filename": citation.filename,
+                "quote": citation.quote,
+                "place": citation.place.as_dict(),
+                "start_char": citation.start_char,
+                "end_char": citation.end_char,
+                "hit_id": citation.hit_id,
+                "score": citation.score,
+            }
+            for citation in answer.citations
+        ],
+    }
+
+
+def print_answer(answer: Answer) -> None:
+    """The answer, then each citation with its place and quote."""
+    click.echo(answer.text)
+    for number, citation in enumerate(answer.citations, start=1):
+        where = _where(citation.place.as_dict())
+        source = ", ".join(part for part in (citation.filename, where) if part)
+        click.echo(f"\n[{number}] {click.style(source, bold=True)}")
+        click.echo(f"    “{' '.join(citation.quote.split())}”")
