@@ -25,7 +25,7 @@ def read(path: Path, media_type: str) -> Document:
         NoText, Unreadable: the file is blank, or not text.
     """
     text = decode(path.read_bytes())
-    csv.field_size_limit(max(len(text), 1))
+    csv.field_size_limit(max(csv.field_size_limit(), len(text)))  # one limit a process
     delimiter = _delimiter(text, media_type)
     assembler = Assembler(media_type)
     reader = csv.reader(io.StringIO(text), delimiter=delimiter)
