@@ -4,6 +4,8 @@ A file may crash its parser, keep it busy for ever or make it eat all memory. Th
 limits for each of these; when it ends early, the file has failed and the next one gets a new
 child. A healthy child is used again, for starting one costs about a tenth of a second.
 
+In the child nothing but the file at hand can be opened, see `ingest.confine`.
+
 The child is ``python -m ingest.sandbox``: no fork, hence safe from any thread, and no import of
 the caller's main module, hence usable from a plain script. The two sides talk over pipes in
 frames: eight bytes of length, then that many bytes of JSON.
@@ -27,6 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from ingest.confine import Confinement
 from ingest.parse import parse
 from ingest.parse.packing import pack, unpack
 from retrieval.errors import Encrypted, FileFailed, NoText, OverBudget, Unreadable, UnsupportedFile
@@ -151,7 +154,7 @@ def _start() -> subprocess.Popen[bytes]:
         "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
     }
     return subprocess.Popen(
-        [sys.executable, "-m", "ingest.sandbox"],
+        [sys.executable, "-P", "-m", "ingest.sandbox"],  # -P: no modules from where it is called
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -263,8 +266,11 @@ def _serve() -> None:
     """Answer requests until the parent closes its end."""
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints must not fall between the frames
+    confinement = Confinement()
     while (frame := _receive(sys.stdin.buffer, at_most=_MEBI)) is not None:
-        for reply in _answer(json.loads(frame)):
+        request = json.loads(frame)
+        confinement.allow(request["path"])
+        for reply in _answer(request):
             _send(replies, reply)
 
 
@@ -278,6 +284,10 @@ def _answer(request: dict[str, Any]) -> list[bytes]:
     except MemoryError:
         megabytes = request["memory_bytes"] / 1e6
         failure = {"failure": "OverBudget", "what": "megabytes of memory", "limit": megabytes}
+        return [json.dumps(failure).encode()]
+    except RecursionError:
+        limit = sys.getrecursionlimit()
+        failure = {"failure": "OverBudget", "what": "levels of nesting", "limit": limit}
         return [json.dumps(failure).encode()]
     except Exception as error:  # noqa: BLE001 - whatever a parser raises, this file has failed
         failure = {"failure": "Unreadable", "message": _DIED, "crash": _where(error)}

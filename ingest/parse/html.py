@@ -77,17 +77,18 @@ def add_page(text: str, assembler: Assembler, *, prune: bool = True) -> None:
     root = etree.fromstring(text.encode(), _parser())
     if root is None:
         return
-    before = assembler.n_blocks
     body = root.find("body")
     try:
         _Walk(assembler, prune=prune).run(root if body is None else body)
-    except RecursionError:
-        if assembler.n_blocks == before:
-            assembler.add(_without_markup(text))
+    except RecursionError:  # better some of it twice than the rest not at all
+        assembler.add(_without_markup(text))
 
 
 def _parser() -> etree.HTMLParser:
-    return etree.HTMLParser(encoding="utf-8", remove_comments=True, no_network=True)
+    # Huge: else libxml2 drops, without a word, what is nested deeper than 256 elements.
+    return etree.HTMLParser(
+        encoding="utf-8", remove_comments=True, no_network=True, huge_tree=True
+    )
 
 
 def _without_markup(text: str) -> str:
