@@ -30,8 +30,12 @@ demo: $(VENV)/.runtime model  ## index the sample corpus, search it, ask it
 test: $(VENV)/.dev  ## all tests
 	$(PY) -m pytest -q $(ARGS)
 
-quality: $(VENV)/.dev  ## judged questions on the sample corpus
-	$(PY) -m pytest -q tests/quality $(ARGS)
+# Public sets in BEIR layout, one folder each; they are not ours to ship.
+JUDGED_SETS ?= ../shared/data
+
+quality: $(VENV)/.dev  ## judged questions: the sample corpus, and JUDGED_SETS=FOLDER where it is there
+	@test -d '$(JUDGED_SETS)' || echo 'No judged sets in $(JUDGED_SETS): only the sample corpus is measured.'
+	$(if $(wildcard $(JUDGED_SETS)),SOURCEBOOK_JUDGED_SETS='$(JUDGED_SETS)') $(PY) -m pytest -q -s tests/quality $(ARGS)
 
 coverage: $(VENV)/.dev  ## the tests, and which lines and branches they leave out
 	$(PY) -m pytest -q --cov-branch $(CODE:%=--cov=%) --cov-report=term-missing:skip-covered $(ARGS)
