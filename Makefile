@@ -74,6 +74,16 @@ build/openai2/.made: $(VENV)/.made
 walk-openai2: $(VENV)/.dev build/openai2/.made  ## the walk over every method with openai 2.x
 	$(OUTSIDE) build/openai2/bin/python tests/contract/walk.py
 
+tests/contract/node/node_modules/.made: tests/contract/node/package.json
+	cd tests/contract/node && npm install --silent --no-audit --no-fund --no-package-lock
+	@touch $@
+
+walk-node: $(VENV)/.dev tests/contract/node/node_modules/.made  ## the same with the Node client
+	$(OUTSIDE) node tests/contract/node/walk.mjs
+
+bench-api: $(VENV)/.dev  ## requests a second and latency of metadata and lists
+	$(PY) benchmarks/metadata.py
+
 # --- set-up: a second run finds the stamps and takes no time -----------------------------
 
 $(VENV)/.made:
