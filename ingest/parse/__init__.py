@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
-from pathlib import Path
+from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import cast
 
 from ingest.detect import DOCX, EPUB, HTML, PDF, PLAIN, PPTX, XLSX, detect, read_ends
 from ingest.parse.advice import refusal
-from retrieval.errors import NoText
+from retrieval.errors import NoText, Unreadable
 from retrieval.types import Document
 
 __all__ = ["PARSERS", "PARSER_VERSION", "Parser", "parse"]
@@ -33,6 +33,16 @@ _OPEN_DOCUMENTS = tuple(
     for kind in ("text", "text-template", "text-master", "spreadsheet", "spreadsheet-template",
                  "presentation", "presentation-template", "graphics")
 )  # fmt: skip
+
+
+# No program saves text under these names, so what is text there is the rest of something else.
+_NEVER_TEXT = frozenset(
+    {".pdf", ".docx", ".pptx", ".xlsx", ".xlsb", ".odt", ".ods", ".odp", ".epub"}
+)
+_NOT_WHAT_IT_SAYS = (
+    "The name says {0}, but the file is none: it may have been damaged on its way. Add it anew, "
+    "or, if it is text, under a name that ends in .txt."
+)
 
 
 def _in_module(name: str) -> Parser:
@@ -94,6 +104,9 @@ def parse(path: Path, *, filename: str) -> Document:
     if not ends:
         raise NoText("The file is empty: it has zero bytes.")
     media_type = detect(ends, filename)
+    suffix = PurePath(filename.lower()).suffix
+    if media_type == PLAIN and suffix in _NEVER_TEXT:
+        raise Unreadable(_NOT_WHAT_IT_SAYS.format(suffix[1:].upper()))
     parser = PARSERS.get(media_type)
     if parser is None:
         raise refusal(media_type)

@@ -250,3 +250,9 @@ def test_document_comes_back_equal_from_its_packed_form():
 def test_damaged_packed_form_is_refused(packed):
     with pytest.raises(ValueError, match=r".+"):
         unpack(packed)
+
+
+def test_text_under_the_name_of_a_packed_format_is_damage(parsed):
+    with pytest.raises(Unreadable, match="name says ODT"):
+        parsed("Not Found", "report.odt")
+    assert parsed("<p>A table</p>", "report.xls").text
