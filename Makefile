@@ -22,7 +22,7 @@ UNWANTED := ^(torch|torchvision|torchaudio|triton|sentence-transformers|nvidia|c
 	walk-openai2 walk-node integrations fuzz bench-api
 
 help:  ## this list
-	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
 
 demo: $(VENV)/.runtime model  ## index the sample corpus, search it, ask it
 	$(PY) -m api.demo
@@ -80,6 +80,23 @@ tests/contract/node/node_modules/.made: tests/contract/node/package.json
 
 walk-node: $(VENV)/.dev tests/contract/node/node_modules/.made  ## the same with the Node client
 	$(OUTSIDE) node tests/contract/node/walk.mjs
+
+build/langchain/.made: INSTALLED := langchain-openai openai-agents
+build/litellm/.made: INSTALLED := litellm mcp
+build/langchain/.made build/litellm/.made: $(VENV)/.made
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet $(INSTALLED)
+	@touch $@
+
+docs/integrations/node_modules/.made: docs/integrations/package.json
+	cd docs/integrations && npm install --silent --no-audit --no-fund --no-package-lock
+	@touch $@
+
+integrations: $(VENV)/.dev build/langchain/.made build/litellm/.made docs/integrations/node_modules/.made  ## the examples in docs/integrations
+	$(OUTSIDE) build/langchain/bin/python docs/integrations/langchain_answers.py
+	$(OUTSIDE) build/langchain/bin/python docs/integrations/openai_agents.py
+	LITELLM_LOCAL_MODEL_COST_MAP=True $(OUTSIDE) build/litellm/bin/python docs/integrations/litellm_stores.py
+	$(OUTSIDE) node docs/integrations/vercel_ai.mjs
 
 bench-api: $(VENV)/.dev  ## requests a second and latency of metadata and lists
 	$(PY) benchmarks/metadata.py
