@@ -42,6 +42,7 @@ class Store:
         self.clock = clock
         self._path = folder / DATABASE
         self._write_lock = threading.Lock()
+        self._writing_thread: int | None = None
         self._pool_lock = threading.Lock()
         self._lost_lock = threading.Lock()
         self._lost_files: set[str] = set()
@@ -91,15 +92,23 @@ class Store:
     def _transaction(self) -> Iterator[Tables]:
         with self._write_lock, _translated(self._path):
             self._writer.execute("BEGIN IMMEDIATE")
+            self._writing_thread = threading.get_ident()
             try:
                 yield Tables(self._writer, self.clock)
             except BaseException:
                 self._writer.rollback()
                 raise
+            finally:
+                self._writing_thread = None
             self._writer.commit()
 
     def expire(self) -> None:
-        """Take out what has expired by now; durable on return, with its bytes gone."""
+        """Take out what has expired by now; durable on return, with its bytes gone.
+
+        Within a transaction of the same thread nothing happens: that one began clean.
+        """
+        if self._writing_thread == threading.get_ident():
+            return
         with self.snapshot() as view:
             if not view.expiry.due():
                 return

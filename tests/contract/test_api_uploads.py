@@ -261,3 +261,19 @@ def test_the_raw_client_sees_the_recorded_keys(service: Service):
     assert set(reply.json()) == {
         "id", "object", "bytes", "created_at", "filename", "purpose", "status", "expires_at",
     }  # fmt: skip
+
+
+def test_of_many_completions_and_cancellations_one_wins(service):
+    for _ in range(5):
+        upload = begin(service, 300_000)
+        part_ids = [part(service, upload, b"x" * 100_000).id for _ in range(3)]
+        path = f"/v1/uploads/{upload.id}"
+        calls = [(f"{path}/complete", {"part_ids": part_ids})] * 4 + [(f"{path}/cancel", {})] * 2
+        with ThreadPoolExecutor(6) as pool:
+            replies = list(pool.map(lambda call: service.raw.post(call[0], json=call[1]), calls))
+        assert sorted(reply.status_code for reply in replies) == [200] + [400] * 5
+        (won,) = [reply.json() for reply in replies if reply.status_code == 200]
+        if won["status"] == "completed":
+            content = service.client.files.content(won["file"]["id"]).read()
+            assert content == b"x" * 300_000
+    assert no_spare_blobs(service)

@@ -392,3 +392,53 @@ def test_a_batch_keeps_its_counts_when_a_file_leaves_the_store(store):
     assert sorted(cancelled) == numbers[1:]
     assert (batch.status, batch.counts.completed, batch.counts.cancelled) == ("cancelled", 1, 2)
     assert batch.counts.total == 3
+
+
+def test_what_expires_during_a_transaction_waits_for_its_end(store, clock):
+    file = add_file(store, expires_after_s=3600)
+    with store.write() as tables:
+        clock.now += 3600
+        with store.read() as view:  # of the same thread, which must not wait for itself
+            assert view.files.hashes() == {file.sha256}
+        assert tables.files.hashes() == {file.sha256}
+    with store.read() as view:
+        assert view.files.hashes() == set()
+    assert store.blobs.names() == set()
+
+
+def test_counters_equal_a_recount_after_files_expire_in_every_state(store, clock):
+    stores = [add_vector_store(store), add_vector_store(store, expires_after_days=1)]
+    for number in range(8):
+        lifetime_s = 3600 if number % 2 else None
+        file = add_file(store, b"%d" % number, expires_after_s=lifetime_s)
+        for store_id in stores:
+            attached = attach(store, store_id, file.id)
+            if number < 4:
+                complete(store, attached)
+            elif number < 6:
+                with store.write() as tables:
+                    tables.attachments.fail(attached, code="invalid_file", message="m")
+    clock.now += 3600
+    with store.read() as view:
+        for store_id in stores:
+            counts = view.vector_stores.get(store_id).counts
+            assert (counts.completed, counts.failed, counts.in_progress) == (2, 1, 1)
+    clock.now += 86_400
+    with store.read() as view:
+        kept, expired = (view.vector_stores.get(store_id) for store_id in stores)
+    assert (kept.expired, kept.counts.total) == (False, 4)
+    assert (expired.expired, expired.counts.total, expired.usage_bytes) == (True, 0, 0)
+    assert row_counts(store)["attachments"] == 4
+    assert store.take_stores_that_lost_files() == set(stores)
+    assert store.take_stores_that_lost_files() == set()
+
+
+def test_an_index_follows_expiry_as_it_follows_deletion(store, clock):
+    store_id = add_vector_store(store, expires_after_days=1)
+    number = attach(store, store_id, add_file(store).id)
+    seq = complete(store, number)
+    clock.now += 2 * 86_400
+    with store.read() as view:
+        (change,) = view.commits.changes(store_id, after=seq)
+    assert (change.file_n, change.deleted) == (number, True)
+    assert row_counts(store)["vectors"] == row_counts(store)["documents"] == 0
