@@ -34,7 +34,7 @@ def read(path: Path, media_type: str) -> Document:
     Raises:
         Encrypted, NoText, Unreadable: it needs a password, is a scan, or is damaged.
     """
-    content, pdf = _open(path)
+    content, pdf = open_pdf(path)
     try:
         loaded = {number: _page(pdf, number) for number in range(1, len(pdf) + 1)}
         outline = Outline(read_outline(pdf))
@@ -83,8 +83,12 @@ def _place(page: int, structure: Structure) -> Place:
     return Place(first_page=page, last_page=page, first_page_label=label, last_page_label=label)
 
 
-def _open(path: Path) -> tuple[Path | bytes, pdfium.PdfDocument]:
-    """The PDF and what it was opened from: the file, or a copy that pypdf decrypted or mended."""
+def open_pdf(path: Path) -> tuple[Path | bytes, pdfium.PdfDocument]:
+    """Return what was opened, the file or a copy that pypdf decrypted or mended, and the PDF.
+
+    Raises:
+        Encrypted, Unreadable: neither reader can open it.
+    """
     try:
         return path, pdfium.PdfDocument(path)
     except pdfium.PdfiumError as error:
