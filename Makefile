@@ -98,6 +98,16 @@ integrations: $(VENV)/.dev build/langchain/.made build/litellm/.made docs/integr
 	LITELLM_LOCAL_MODEL_COST_MAP=True $(OUTSIDE) build/litellm/bin/python docs/integrations/litellm_stores.py
 	$(OUTSIDE) node docs/integrations/vercel_ai.mjs
 
+build/schemathesis/.made: $(VENV)/.made
+	$(PYTHON) -m venv build/schemathesis
+	build/schemathesis/bin/pip install --quiet schemathesis
+	@touch $@
+
+MINUTES ?= 15
+fuzz: $(VENV)/.dev build/schemathesis/.made  ## schemathesis over our description and the published one, MINUTES=15 each
+	$(PY) tests/contract/fuzz.py own --minutes $(MINUTES)
+	$(PY) tests/contract/fuzz.py official --minutes $(MINUTES)
+
 bench-api: $(VENV)/.dev  ## requests a second and latency of metadata and lists
 	$(PY) benchmarks/metadata.py
 
