@@ -56,7 +56,7 @@ def main() -> int:
                 "--continue-on-failure",
                 "--no-color",
                 *more,
-            ]  # fmt: skip
+            ]
         )
 
 
