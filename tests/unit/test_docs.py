@@ -13,7 +13,11 @@ from api.settings import PREFIX, Settings
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text("utf-8")
-DOCUMENTS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [
+    ROOT / "README.md",
+    ROOT / "CHANGELOG.md",
+    *(path for path in sorted((ROOT / "docs").rglob("*.md")) if "node_modules" not in path.parts),
+]
 DOCTESTED = [
     "api.auth",
     "api.cli",
@@ -50,7 +54,8 @@ def test_the_python_in_the_readme_parses():
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(document):
-    for target in re.findall(r"\]\(([^)#]+)\)", document.read_text("utf-8")):
+    prose = re.sub(r"`[^`]*`", "", document.read_text("utf-8"))  # code may look like a link
+    for target in re.findall(r"\]\(([^)#]+)\)", prose):
         if not target.startswith("http"):
             assert (document.parent / target).exists(), target
 

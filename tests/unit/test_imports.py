@@ -35,6 +35,7 @@ WEB = {"fastapi", "starlette", "pydantic", "uvicorn"}
 WEB_FILES = (
     "api/app.py",
     "api/auth.py",
+    "api/openapi.py",
     "api/request.py",
     "api/serve.py",
     "api/stream.py",
