@@ -60,6 +60,7 @@ PARSERS: Mapping[str, Parser] = MappingProxyType({
     DOCX: _in_module("docx"),
     PPTX: _in_module("pptx"),
     XLSX: _in_module("xlsx"),
+    "application/msword": _in_module("doc"),
     "application/vnd.ms-excel": _in_module("workbook"),
     "application/vnd.ms-excel.sheet.binary.macroenabled.12": _in_module("workbook"),
     **dict.fromkeys(_OPEN_DOCUMENTS, _in_module("odf")),

@@ -7,7 +7,6 @@ from types import MappingProxyType
 from ingest.detect import BINARY, ENCRYPTED_OOXML
 from retrieval.errors import Encrypted, FileFailed, UnsupportedFile
 
-_DOCUMENT = "Save it as DOCX or PDF and add that."
 _SHEET = "Save it as XLSX or CSV and add that."
 _SLIDES = "Save it as PPTX or PDF and add that."
 _PICTURE = "There is no text to read in a picture; run OCR on it and add the PDF or text."
@@ -15,7 +14,6 @@ _SOUND = "There is no text to read in it; add a transcript."
 _PACKED = "Unpack it and add the files in it."
 
 _ADVICE = MappingProxyType({
-    "application/msword": _DOCUMENT,
     "application/postscript": "Convert it to PDF and add that.",
     "application/vnd.apache.parquet": _SHEET,
     "application/vnd.sqlite3": "Export its tables as CSV and add those.",
@@ -36,8 +34,8 @@ _ANY = "Save it as PDF, DOCX, HTML or plain text and add that."
 def refusal(media_type: str) -> FileFailed:
     """Return the error for a type without parser, with what to save the file as.
 
-    >>> print(refusal("application/msword"))
-    Files of type application/msword are not supported. Save it as DOCX or PDF and add that.
+    >>> print(refusal("application/vnd.ms-powerpoint"))
+    Files of type application/vnd.ms-powerpoint are not supported. Save it as PPTX or PDF and add that.
     """
     if media_type == ENCRYPTED_OOXML:
         return Encrypted(
