@@ -144,10 +144,10 @@ def test_every_ingestible_name_has_a_parser(extension):
 
 
 def test_refusal_says_what_to_save_as():
-    error = refusal("application/msword")
+    error = refusal("application/vnd.ms-powerpoint")
     assert isinstance(error, UnsupportedFile)
-    assert error.media_type == "application/msword"
-    assert "Save it as DOCX or PDF" in str(error)
+    assert error.media_type == "application/vnd.ms-powerpoint"
+    assert "Save it as PPTX or PDF" in str(error)
 
 
 @pytest.mark.parametrize(
@@ -160,3 +160,20 @@ def test_refusal_of_other_types_falls_back_to_their_group(media_type, advice):
 
 def test_encrypted_office_file_asks_for_a_copy_without_password():
     assert isinstance(refusal(ENCRYPTED_OOXML), Encrypted)
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "media_type"),
+    [
+        (b"{\\rtf1 x}", "a.doc", "application/rtf"),
+        (b"<?xml version='1.0'?><a/>", "a", "application/xml"),
+        (b"key: value", "a.yml", "application/yaml"),
+        (b'{"cells": []}', "a.ipynb", "application/x-ipynb+json"),
+        (b"Title\n=====", "a.rst", "text/x-rst"),
+        (b"= Title", "a.adoc", "text/x-asciidoc"),
+        (b"* Title", "a.org", "text/x-org"),
+    ],
+)
+def test_further_types(content, name, media_type):
+    assert detect(content, name) == media_type
+    assert media_type in PARSERS
