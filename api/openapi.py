@@ -173,5 +173,6 @@ def _parameters(of: Operation) -> list[dict[str, Any]]:
         )
     for key in of.query:
         name, schema, words = QUERY[key]
-        found.append({"name": name, "in": "query", "schema": schema, "description": words})
+        described = {"name": name, "in": "query", "schema": schema, "description": words}
+        found.append({**described, "allowEmptyValue": True})  # an empty one counts as absent
     return found

@@ -71,7 +71,7 @@ def map_schema(*values: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "maxProperties": MAX_PAIRS,
-        "propertyNames": {"maxLength": MAX_KEY_CHARS},
+        "propertyNames": {"minLength": 1, "maxLength": MAX_KEY_CHARS},
         "additionalProperties": {"anyOf": list(values)} if len(values) > 1 else values[0],
     }
 

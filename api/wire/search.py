@@ -48,7 +48,7 @@ def _hybrid_schema(schema: dict[str, Any]) -> None:
     add_aliases(schema, _WEIGHT_ALIASES)
     del schema["required"]
     names = [(name, alias) for alias, name in _WEIGHT_ALIASES.items()]
-    schema["allOf"] = [{"anyOf": [{"required": [name]} for name in pair]} for pair in names]
+    schema["allOf"] = [{"oneOf": [{"required": [name]} for name in pair]} for pair in names]
     schema["anyOf"] = [
         {"properties": {name: {"exclusiveMinimum": 0}}, "required": [name]}
         for pair in names
