@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Never
 from pathspec import GitIgnoreSpec
 
 from retrieval.errors import Conflict, InvalidRequest, NotFound, RequestError
-from retrieval.types import Attributes, VectorStore
+from retrieval.types import Attachment, Attributes, VectorStore
 
 if TYPE_CHECKING:
     from api.engine import Engine
@@ -170,12 +170,23 @@ def _store(engine: Engine, name_or_id: str) -> VectorStore:
     except NotFound:
         if is_id:
             raise
-        return engine.create_vector_store(name=name_or_id)
-    if not store.expired:
-        return store
-    if is_id:
+        return _only_of_name(engine, name_or_id)
+    if store.expired and is_id:
         raise Conflict("vector_store", store.id, state="expired")
-    return engine.create_vector_store(name=name_or_id)
+    return _only_of_name(engine, name_or_id) if store.expired else store
+
+
+def _only_of_name(engine: Engine, name: str) -> VectorStore:
+    """A new vector store, or the one that another process made a moment ago."""
+    model_id = engine.embedder.id
+    with engine.store.write() as tables:
+        live = [store for store in tables.vector_stores.named(name) if not store.expired]
+        if live:
+            return live[0]
+        store_id = tables.vector_stores.add(
+            name=name, description=None, expires_after_days=None, metadata={}, model_id=model_id
+        )
+        return tables.vector_stores.get(store_id)
 
 
 class _Run:
@@ -185,7 +196,7 @@ class _Run:
         self._engine = engine
         self._store = store
         self._selection = selection
-        self._submitted: dict[str, str] = {}  # file id → path
+        self._submitted: set[str] = set()  # paths; another run may replace the file under one
         self._counts = dict.fromkeys(_COUNTS, 0)
         self._failures: list[Failure] = []
 
@@ -218,14 +229,14 @@ class _Run:
         same = next((each for each in reversed(known) if each.sha256 == sha256), None)
         if same is not None and same.status in {"completed", "in_progress"}:
             if same.status == "in_progress":
-                self._submitted[same.file_id] = file.path
+                self._submitted.add(file.path)
             if same.attributes == wanted:
                 return "n_unchanged"
             self._engine.update_attributes(self._store.id, same.file_id, wanted)
             return "n_updated"
         file_id = same.file_id if same else self._upload(file)
         self._engine.attach(self._store.id, file_id, attributes=wanted, path=file.path)
-        self._submitted[file_id] = file.path
+        self._submitted.add(file.path)
         return "n_replaced" if known else "n_added"
 
     def _upload(self, file: FoundFile) -> str:
@@ -236,17 +247,25 @@ class _Run:
         """How many of this run's files are still being indexed."""
         with self._engine.store.read() as view:
             number = view.vector_stores.number(self._store.id)
-            pending = view.attachments.in_progress(number)
-        return len(self._submitted.keys() & pending)
+            pending = view.attachments.paths_in_progress(number)
+        return len(self._submitted & pending)
+
+    def _at_path(self, path: str) -> Attachment | None:
+        """What the vector store holds under `path` now: the newest, if it is changing."""
+        with self._engine.store.read() as view:
+            known = view.attachments.at_path(view.vector_stores.number(self._store.id), path)
+            return view.attachments.get(self._store.id, known[-1].file_id) if known else None
 
     def report(self, *, seconds: float) -> IndexReport:
         """What became of everything that was submitted."""
         n_chunks = 0
         failures = list(self._failures)
-        for file_id, path in self._submitted.items():
-            attachment = self._engine.attachment(self._store.id, file_id)
-            n_chunks += attachment.n_chunks
-            if attachment.status != "completed":
+        for path in sorted(self._submitted):
+            attachment = self._at_path(path)
+            n_chunks += attachment.n_chunks if attachment else 0
+            if attachment is None:
+                failures.append(Failure(path, "cancelled", "It was taken out meanwhile."))
+            elif attachment.status != "completed":
                 code = attachment.error_code or attachment.status
                 failures.append(Failure(path, code, attachment.error_message or ""))
         return IndexReport(

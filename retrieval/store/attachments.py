@@ -210,11 +210,11 @@ class Attachments:
         )
         return {row[0] for row in rows}
 
-    def in_progress(self, vector_store_n: int) -> set[str]:
-        """Ids of the files that are queued or being indexed."""
+    def paths_in_progress(self, vector_store_n: int) -> set[str]:
+        """Relative paths whose files are queued or being indexed."""
         rows = self._connection.execute(
-            "SELECT f.id FROM attachments a JOIN files f ON f.n = a.file_n"
-            " WHERE a.vector_store_n = ? AND a.status = 'in_progress'",
+            "SELECT path FROM attachments"
+            " WHERE vector_store_n = ? AND status = 'in_progress' AND path IS NOT NULL",
             (vector_store_n,),
         )
         return {row[0] for row in rows}

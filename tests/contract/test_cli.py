@@ -121,7 +121,8 @@ def test_excluded_files_stay_out_and_missing_ones_are_deleted_when_asked(sourceb
     assert row["filename"] == "deep/spring.txt"
 
 
-def test_the_data_folder_is_never_indexed_into_itself(sourcebook, folder, tmp_path):
+@pytest.mark.usefixtures("folder")
+def test_the_data_folder_is_never_indexed_into_itself(sourcebook, tmp_path):
     for _ in range(2):  # the second time there is a data folder beside the notes
         sourcebook("index", tmp_path, "--store", "n")
     listed = json.loads(sourcebook("files", "--store", "n", "--json").stdout)
@@ -183,6 +184,22 @@ def test_an_ambiguous_name_lists_the_ids(sourcebook, environment, folder):
     done = sourcebook("index", folder, "--store", "n", expect=2)
     assert all(each in done.stderr for each in ids)
     sourcebook("index", folder, "--store", ids[0])
+
+
+def test_two_runs_at_once_share_one_vector_store(sourcebook, environment, folder):
+    command = [COMMAND, "index", folder, "--store", "n", "--json"]
+    with contextlib.ExitStack() as running:
+        runs = [
+            running.enter_context(
+                subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+            )
+            for _ in range(3)
+        ]
+        reports = [json.loads(run.communicate(timeout=60)[0]) for run in runs]
+    assert len({report["store_id"] for report in reports}) == 1
+    assert [report["failures"] for report in reports] == [[], [], []]
+    listed = json.loads(sourcebook("files", "--store", "n", "--json").stdout)
+    assert sorted(row["filename"] for row in listed) == ["deep/spring.txt", "wheel.md"]
 
 
 def test_two_files_with_one_relative_path_are_refused(sourcebook, tmp_path):
