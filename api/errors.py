@@ -80,6 +80,11 @@ _NOT_FOUND: Final[Mapping[str, tuple[str, str | None]]] = {
     "upload": ("No such Upload object: {id}", "id"),
     "upload_part": ("No such UploadPart object: {id}", "id"),
     "response": ("Response with id '{id}' not found.", None),
+    "item": ("Item with id '{id}' not found.", "input"),
+    "conversation": ("Conversation with id '{id}' not found.", None),
+    "conversation_item": (
+        "Conversation item with id '{id}' not found in conversation '{within}'.", None
+    ),
     "model": ("The model '{id}' does not exist", None),
 }
 

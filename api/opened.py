@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING
 
 from api.settings import Settings
 from api.sweeper import Sweeper
@@ -15,6 +16,9 @@ from retrieval.embedder import Embedder, load_embedder
 from retrieval.errors import NotFound, StoreBusy
 from retrieval.indexes import Indexes
 from retrieval.store import Store
+
+if TYPE_CHECKING:
+    from api.answer.background import Runner
 
 
 class Opened:
@@ -29,9 +33,15 @@ class Opened:
         self._sweeper: Sweeper | None = None
         self._embedder_lock = threading.Lock()
         self._embedder: Embedder | None = None
+        self._runner_lock = threading.Lock()
+        self._runner: Runner | None = None
 
     def close(self) -> None:
         """Stop background work, which loses nothing, and close the folder."""
+        with self._runner_lock:
+            if self._runner is not None:
+                self._runner.close()
+                self._runner = None
         with self._worker_lock:
             if self._sweeper is not None:
                 self._sweeper.close()
@@ -52,6 +62,17 @@ class Opened:
                         self.settings.embedder, cache=self.settings.cache
                     )
         return self._embedder
+
+    @property
+    def runner(self) -> Runner:
+        """What writes responses in the background, made on first use."""
+        if self._runner is None:
+            from api.answer.background import Runner  # noqa: PLC0415 - searching needs it not
+
+            with self._runner_lock:
+                if self._runner is None:
+                    self._runner = Runner(self.settings.data / "locks")
+        return self._runner
 
     def start_worker(self) -> None:
         """Begin to index what is queued, if that is not being done already."""

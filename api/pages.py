@@ -56,6 +56,11 @@ def whole(query: Mapping[str, str], name: str, *, default: int, low: int, high: 
     return value
 
 
+def flag(query: Mapping[str, str], name: str) -> bool:
+    """The boolean parameter `name`; absent is false."""
+    return one_of(query.get(name) or "false", ("true", "false"), param=name) == "true"
+
+
 def status_filter(query: Mapping[str, str]) -> AttachmentStatus | None:
     """The state that `filter` asks for, or None for all of them."""
     given = query.get("filter")

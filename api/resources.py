@@ -6,7 +6,7 @@ Each method is one transaction, or one snapshot. `Engine` adds search and answer
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from api.uploads import Uploads
 from retrieval.errors import Conflict, InvalidRequest, NotFound
@@ -321,18 +321,6 @@ class Resources(Uploads):
             return view.attachments.page(store_n, page, status=status, batch_n=batch_n)
 
     # --- responses ----------------------------------------------------------------------------
-
-    def save_response(
-        self,
-        response_id: str,
-        *,
-        body: dict[str, Any],
-        input_items: list[dict[str, Any]],
-        events: list[dict[str, Any]],
-    ) -> None:
-        """Store a response, or a newer state of it."""
-        with self.store.write() as tables:
-            tables.responses.save(response_id, StoredResponse(body, input_items, events))
 
     def load_response(self, response_id: str) -> StoredResponse:
         """A stored response, or NotFound."""

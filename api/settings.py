@@ -62,6 +62,14 @@ class Settings:
     llm_api_key: str | None = _setting(None, "Its API key.")
     llm_model: str | None = _setting(None, "Its model; needed when llm_base_url is set.")
     llm_timeout_s: float = _setting(120.0, "Seconds to wait for the language model.")
+    llm_retrieval: str = _setting(
+        "auto",
+        "Who searches: `forced`, we do before the model writes; `tool`, the model does;"
+        " `auto`, we do, and the model may search again if its server takes tools.",
+    )
+    llm_context_tokens: int | None = _setting(
+        None, "Tokens that the language model can read and write in all; by default unlimited."
+    )
     places: bool = _setting(
         False,  # noqa: FBT003 - a default, not an argument
         "Always add the `sourcebook` objects (page, span, explanation) to replies.",
@@ -88,6 +96,7 @@ def _convert(name: str, type_name: str, raw: str) -> Any:
     converters: dict[str, Callable[[str], Any]] = {
         "Path": Path,
         "int": int,
+        "int | None": int,
         "float": float,
         "bool": _flag,
     }

@@ -13,9 +13,12 @@ from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import closing, suppress
 from typing import Any
 
+from api.answer.stop import Stopped
+
 MEDIA_TYPE = "text/event-stream; charset=utf-8"
 KEEP_ALIVE_S = 15.0  # proxies close connections that are silent for 30-60 s
 KEEP_ALIVE = b": keep-alive\n\n"
+MAX_WAITING = 256  # events made ahead of their reader
 _END = object()
 
 
@@ -33,20 +36,23 @@ async def sent(
     make: Callable[[], Generator[dict[str, Any], None, None]],
     *,
     leave: Callable[[], None],
-    keep_alive_s: float = KEEP_ALIVE_S,
+    keep_alive_s: float | None = KEEP_ALIVE_S,
+    encode: Callable[[dict[str, Any]], bytes] = encode,
 ) -> AsyncIterator[bytes]:
     """The encoded events that `make` gives, with keep-alive comments through silences.
 
     Args:
         make: starts the work; called, and drained, in a thread of its own.
         leave: stops the work from outside when the reader goes before its end.
-        keep_alive_s: longest silence.
+        keep_alive_s: longest silence; None if silence does no harm.
+        encode: an event as it is sent.
 
     Raises:
         Exception: whatever the work raised, unless the reader had left.
     """
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[Any] = asyncio.Queue()
+    room = threading.Semaphore(MAX_WAITING)
     gone = threading.Event()
 
     def put(item: Any) -> None:
@@ -57,9 +63,12 @@ async def sent(
         try:
             with closing(make()) as events:
                 for event in events:
+                    room.acquire()  # a slow reader slows the work down
                     if gone.is_set():
                         return
                     put(encode(event))
+            put(_END)
+        except Stopped:
             put(_END)
         except Exception as exc:  # noqa: BLE001 - it is raised again on the other side
             put(exc)
@@ -69,15 +78,23 @@ async def sent(
     try:
         async for piece in _until_end(queue, keep_alive_s=keep_alive_s):
             yield piece
+            room.release()
     finally:
         gone.set()
+        room.release()
         leave()
 
 
-async def _until_end(queue: asyncio.Queue[Any], *, keep_alive_s: float) -> AsyncIterator[bytes]:
+async def _until_end(
+    queue: asyncio.Queue[Any], *, keep_alive_s: float | None
+) -> AsyncIterator[bytes]:
     while True:
         try:
-            item = await asyncio.wait_for(queue.get(), keep_alive_s)
+            item = (
+                queue.get_nowait()
+                if not queue.empty()
+                else await asyncio.wait_for(queue.get(), keep_alive_s)
+            )
         except TimeoutError:
             yield KEEP_ALIVE
             continue

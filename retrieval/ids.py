@@ -17,6 +17,11 @@ _HEX_IDS = {
     "response": ("resp_", 50),
     "message": ("msg_", 50),
     "file_search_call": ("fs_", 50),
+    "function_call": ("fc_", 50),
+    "call": ("call_", 24),
+    "reasoning": ("rs_", 50),
+    "compaction": ("cmp_", 50),
+    "conversation": ("conv_", 48),
 }
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from api.answer.models import default_model
-from api.answer.respond import Run, prepare
+from api.answer.prepare import prepare
+from api.answer.respond import Run
 from api.answer.types import Answer, Extension, FileSearch, ResponseRequest
 from retrieval.filters import Filter
 from retrieval.ids import new_id

@@ -9,8 +9,8 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from api.answer.output import annotation, message_item, search_item, text_part
-from api.answer.types import Cited, Item
+from api.answer.output import annotation, call_item, message_item, search_item, text_part
+from api.answer.types import Cited, FunctionCall, Item
 
 Event = dict[str, Any]
 
@@ -59,6 +59,26 @@ class SearchEvents:
         return self._recorder.emit(kind, **self._at, item_id=self._id)
 
 
+class CallEvents:
+    """The events of one `function_call`; it comes in one piece, checked, so it has one delta."""
+
+    def __init__(self, recorder: Recorder, *, output_index: int, item_id: str) -> None:
+        self._recorder = recorder
+        self._at = {"output_index": output_index}
+        self._id = item_id
+
+    def all(self, call: FunctionCall, item: Item) -> Iterator[Event]:
+        """From the first to the last; `item` is the finished one."""
+        emit, text = self._recorder.emit, call.arguments
+        at = {**self._at, "item_id": self._id}
+        begun = call_item(self._id, call, status="in_progress", arguments="")
+        yield emit("response.output_item.added", **self._at, item=begun)
+        kind = "response.function_call_arguments"
+        yield emit(f"{kind}.delta", **at, delta=text)
+        yield emit(f"{kind}.done", **at, arguments=text, name=call.name)
+        yield emit("response.output_item.done", **self._at, item=item)
+
+
 class MessageEvents:
     """The events of one assistant message with one text part, and the item they build."""
 
@@ -78,6 +98,11 @@ class MessageEvents:
         )
         part = text_part("", [])
         yield self._recorder.emit("response.content_part.added", **self._at, part=part)
+
+    @property
+    def text(self) -> str:
+        """What was written so far."""
+        return "".join(self._texts)
 
     def delta(self, text: str) -> Event:
         """More text."""
@@ -99,7 +124,7 @@ class MessageEvents:
 
     def item(self, *, status: str) -> Item:
         """The message as it stands."""
-        part = text_part("".join(self._texts), self._annotations)
+        part = text_part(self.text, self._annotations)
         return message_item(self._id, status=status, content=[part])
 
     def end(self, *, status: str) -> Iterator[Event]:

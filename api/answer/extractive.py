@@ -6,16 +6,18 @@ It quotes what answers the question best, or says plainly that the files do not 
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from api.answer.claims import place_before_stop
+from api.answer.fill import filled
+from api.answer.quoted import readable
 from api.answer.select import select
 from api.answer.stop import Stop
 from api.answer.structure import Structure
-from api.answer.types import Cited, Finished, Task, Usage, Written
+from api.answer.truncate import entry_text
+from api.answer.types import Cited, Finished, Search, Task, Usage, Writer, Written
 from retrieval.types import Citation, Hit
 
 if TYPE_CHECKING:
@@ -27,11 +29,6 @@ NOT_SEARCHED = (
     "No files were searched: this model answers from files only, by way of the file_search tool."
 )
 
-_SPACES = re.compile(r"[ \t]+")
-_STANDS_ALONE = re.compile(
-    r"\s\|\s|\t|^\s*[-*•]\s|[:;]$"
-)  # a row, an item, or what announces them
-
 
 @dataclass(frozen=True, slots=True)
 class Extractive:
@@ -39,19 +36,24 @@ class Extractive:
 
     engine: Engine
 
-    def write(self, task: Task, *, stop: Stop) -> Iterator[Written]:
+    def write(self, task: Task, *, stop: Stop) -> Writer:
         """See `Model.write`; `instructions` and sampling have nothing to act on here."""
-        embedder = self.engine.embedder
-        citations: tuple[Citation, ...] = ()
-        if task.hits:
-            blocks_of = Structure(self.engine).blocks
-            citations = select(task.question, task.hits, embedder=embedder, blocks_of=blocks_of)
+        hits = (yield Search()) if task.can_search else None
         stop.check()
-        if task.text_format["type"] == "json_object":
-            pieces = _as_json(citations, searched=task.hits is not None)
+        kind = task.text_format["type"]
+        if kind == "json_schema":
+            pieces = filled(task, hits or (), select=self._select)
         else:
-            pieces = _as_text(citations, searched=task.hits is not None)
-        yield from _limited(pieces, task, embedder)
+            citations = self._select(task.question, hits or ())
+            make = _as_json if kind == "json_object" else _as_text
+            pieces = make(citations, searched=task.can_search)
+        yield from _limited(pieces, task, hits or (), self.engine.embedder)
+
+    def _select(self, question: str, hits: Sequence[Hit]) -> tuple[Citation, ...]:
+        if not hits:
+            return ()
+        blocks_of = Structure(self.engine).blocks
+        return select(question, hits, embedder=self.engine.embedder, blocks_of=blocks_of)
 
 
 def _as_text(citations: Sequence[Citation], *, searched: bool) -> Iterator[str | Cited]:
@@ -89,21 +91,9 @@ def _as_json(citations: Sequence[Citation], *, searched: bool) -> Iterator[str |
     yield "]}"
 
 
-def readable(quote: str) -> str:
-    r"""A quote without the line breaks of its page; rows and items keep theirs.
-
-    >>> readable("It opens at\n  nine.")
-    'It opens at nine.'
-    """
-    lines = [line.strip() for line in quote.splitlines() if line.strip()]
-    text = ""
-    for line, before in zip(lines, ["", *lines[:-1]], strict=True):
-        own_line = _STANDS_ALONE.search(line) or _STANDS_ALONE.search(before)
-        text += ("\n" if own_line else " ") * bool(text) + line
-    return _SPACES.sub(" ", text)
-
-
-def _limited(pieces: Iterator[str | Cited], task: Task, embedder: Embedder) -> Iterator[Written]:
+def _limited(
+    pieces: Iterator[str | Cited], task: Task, hits: Sequence[Hit], embedder: Embedder
+) -> Iterator[Written]:
     """The pieces up to `max_output_tokens`, then the end with its token counts."""
     limit = task.sampling.max_output_tokens
     n_tokens = 0
@@ -114,19 +104,15 @@ def _limited(pieces: Iterator[str | Cited], task: Task, embedder: Embedder) -> I
                 room = limit - n_tokens
                 if room:
                     yield piece[: int(spans[room - 1][1])]
-                usage = _usage(task, embedder, n_output=limit)
+                usage = _usage(task, hits, embedder, n_output=limit)
                 yield Finished("max_output_tokens", usage)
                 return
             n_tokens += len(spans)
         yield piece
-    yield Finished("stop", _usage(task, embedder, n_output=n_tokens))
+    yield Finished("stop", _usage(task, hits, embedder, n_output=n_tokens))
 
 
-def _usage(task: Task, embedder: Embedder, *, n_output: int) -> Usage:
+def _usage(task: Task, hits: Sequence[Hit], embedder: Embedder, *, n_output: int) -> Usage:
     """What was read, in the embedding model's tokens: the conversation and the hits."""
-    read = [turn.text for turn in task.turns] + [hit.text for hit in _hits(task)]
+    read = [entry_text(turn) for turn in task.turns] + [hit.text for hit in hits]
     return Usage(sum(len(embedder.token_spans(text)) for text in read), n_output)
-
-
-def _hits(task: Task) -> tuple[Hit, ...]:
-    return task.hits or ()

@@ -3,163 +3,222 @@
 The server streams; what comes is cleaned of markers on the way (``markers.py``). A marker
 becomes a citation of the sentences of its source that support the claim best. A model that
 writes none gets its sentences aligned to the sources, or to none of them (``align.py``).
+
+Who searches is the setting `llm_retrieval`: `forced` searches for the question before the
+model writes, `tool` leaves it to the model, `auto` does the first and offers the second.
+A server that refuses tools is remembered, and gets the first alone.
 """
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+import json
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-import openai
-
 from api.answer.align import Aligner
+from api.answer.chat import Reply, Server, ToolsRefused
 from api.answer.claims import Claims
+from api.answer.failures import UpstreamFailed
 from api.answer.markers import Marker, MarkerFilter, Reference
-from api.answer.prompt import Prompt, build
+from api.answer.prompt import BAD_QUERIES, MAX_QUERIES, NO_MORE, SEARCH_SCHEMA, SEARCH_TOOL, Talk
 from api.answer.stop import Stop
 from api.answer.structure import Structure
-from api.answer.types import EndReason, Finished, Task, Usage, Written
-from retrieval.errors import InvalidRequest, ModelUnavailable
+from api.answer.types import Finished, Found, FunctionCall, Search, Task, Usage, Writer, Written
+from retrieval.errors import InvalidRequest
 from retrieval.types import Hit
 
 if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletionChunk
-
     from api.engine import Engine
 
-MAX_RETRIES = 2  # before the first token only; afterwards the reader has seen the start
-_REASONS: dict[str, EndReason] = {
-    "length": "max_output_tokens",
-    "content_filter": "content_filter",
-}
-
-
-class UpstreamFailed(ModelUnavailable):
-    """The language model's server refused or broke off; `response_code` is the contract's."""
-
-    def __init__(self, message: str, *, response_code: str = "server_error") -> None:
-        super().__init__(message)
-        self.response_code = response_code
+MAX_ROUNDS = 8  # answers of the model in one response, searches between them
+# Servers that refused tools in this process. Asking again would cost a request each time.
+_WITHOUT_TOOLS: set[Server] = set()
 
 
 @dataclass(frozen=True, slots=True)
 class LanguageModel:
     """A model of a Chat Completions server."""
 
-    name: str
-    base_url: str
-    api_key: str | None
-    timeout_s: float
+    server: Server
     engine: Engine
+    retrieval: str  # `auto`, `tool` or `forced`
 
-    def write(self, task: Task, *, stop: Stop) -> Iterator[Written]:
+    def write(self, task: Task, *, stop: Stop) -> Writer:
         """See `Model.write`."""
-        prompt = build(task, count_tokens=self._count_tokens)
-        ending = _Ending()
-        deltas = self._deltas(prompt, task, ending=ending, stop=stop)
+        talk = Talk(task, count_tokens=self._count_tokens, budget=task.extension.max_source_tokens)
+        if self._searches_first(task):
+            talk.give((yield Search()) or ())
+        can_search = self._may_call_search(task)
+        used = Usage(0, 0)
+        for n_round in range(MAX_ROUNDS):
+            can_search = can_search and n_round < MAX_ROUNDS - 1
+            reply = Reply()
+            try:
+                fields = self._fields(task, talk, used, can_search=can_search, first=n_round == 0)
+                yield from self._one_message(fields, task, talk, reply, stop)
+            except ToolsRefused:
+                yield from self._without_tools(task, talk)
+                can_search = False
+                continue
+            used = _sum(used, reply.usage)
+            searches, calls = _sorted(reply.calls, task, can_search=can_search)
+            if reply.reason != "stop" or not searches:
+                yield from _checked(calls)
+                break
+            for call in searches:
+                can_search = yield from _searched(call, talk)
+        yield Finished(reply.reason, used)
+
+    # --- who searches -------------------------------------------------------------------------
+
+    def _searches_first(self, task: Task) -> bool:
+        if not task.can_search:
+            return False
+        only_search = task.choice.required and not task.functions
+        return self.retrieval != "tool" or only_search or self.server in _WITHOUT_TOOLS
+
+    def _may_call_search(self, task: Task) -> bool:
+        return (
+            task.can_search
+            and self.retrieval != "forced"
+            and self.server not in _WITHOUT_TOOLS
+            and task.choice.function is None
+        )
+
+    def _without_tools(self, task: Task, talk: Talk) -> Writer:
+        """Go on with a server that takes no tools, if it is not the client who needs them."""
+        if task.functions:
+            raise InvalidRequest(
+                f"The language model '{self.server.model}' does not take function tools.",
+                param="tools",
+                code="invalid_value",
+            )
+        _WITHOUT_TOOLS.add(self.server)
+        if self.retrieval == "tool" and not talk.sources:
+            talk.give((yield Search()) or ())
+
+    # --- one answer of the model --------------------------------------------------------------
+
+    def _one_message(
+        self, fields: dict[str, Any], task: Task, talk: Talk, reply: Reply, stop: Stop
+    ) -> Iterator[Written]:
         n_chars = 0
-        for written in self._cited(deltas, task, prompt):
+        deltas = self.server.deltas(fields, reply=reply, stop=stop)
+        for written in self._cited(deltas, task, tuple(talk.sources)):
             n_chars += len(written) if isinstance(written, str) else 0
             yield written
-        yield Finished(ending.reason, ending.usage or self._estimate(prompt, n_chars))
+        if reply.usage is None:
+            reply.usage = self._estimate(fields["messages"], n_chars)
 
-    def _cited(self, deltas: Iterator[str], task: Task, prompt: Prompt) -> Iterator[Written]:
+    def _cited(
+        self, deltas: Iterator[str], task: Task, sources: tuple[Hit, ...]
+    ) -> Iterator[Written]:
         is_json = task.text_format["type"] != "text"
-        aligner = Aligner(prompt.sources, self.engine.embedder, Structure(self.engine).blocks)
+        aligner = Aligner(sources, self.engine.embedder, Structure(self.engine).blocks)
         claims = Claims(aligner, align_unmarked=task.extension.fallback_citations and not is_json)
         clean = MarkerFilter(json=is_json)
         for delta in deltas:
             for piece in clean.feed(delta):
-                yield from _placed(piece, claims, prompt.sources)
+                yield from _placed(piece, claims, sources)
         for piece in clean.finish():
-            yield from _placed(piece, claims, prompt.sources)
+            yield from _placed(piece, claims, sources)
         yield from claims.finish()
 
-    def _deltas(self, prompt: Prompt, task: Task, *, ending: _Ending, stop: Stop) -> Iterator[str]:
-        """The server's text as it comes; how it ended goes into `ending`."""
-        try:
-            with self._client(stop) as client, self._open(client, prompt, task) as stream:
-                for chunk in stream:
-                    stop.check()
-                    ending.note(chunk)
-                    if text := _text_of(chunk):
-                        yield text
-        except openai.APIError as exc:
-            stop.check()  # a cut connection looks like a failure of the server
-            raise _translated(exc, self) from exc
-        except OSError as exc:
-            stop.check()
-            raise UpstreamFailed(f"The connection to the language model broke: {exc}") from exc
-
-    def _open(
-        self, client: openai.OpenAI, prompt: Prompt, task: Task
-    ) -> openai.Stream[ChatCompletionChunk]:
-        given = {
+    def _fields(
+        self, task: Task, talk: Talk, used: Usage, *, can_search: bool, first: bool
+    ) -> dict[str, Any]:
+        limit = task.sampling.max_output_tokens
+        given: dict[str, Any] = {
+            "messages": talk.messages(can_search=can_search),
             "temperature": task.sampling.temperature,
             "top_p": task.sampling.top_p,
-            "max_tokens": task.sampling.max_output_tokens,
+            "max_tokens": None if limit is None else max(1, limit - used.output_tokens),
             "reasoning_effort": task.sampling.reasoning_effort,
             "response_format": _response_format(task.text_format),
         }
-        fields: dict[str, Any] = {k: v for k, v in given.items() if v is not None}
-        fields |= {"model": self.name, "messages": prompt.messages, "stream": True}
-        create: Callable[..., openai.Stream[ChatCompletionChunk]] = client.chat.completions.create
-        try:
-            return create(**fields, stream_options={"include_usage": True})
-        except openai.BadRequestError as exc:
-            if "stream_options" not in str(exc):
-                raise
-            return create(**fields)  # an older server
+        tools = [SEARCH_SCHEMA] * can_search + [_chat_function(each) for each in task.functions]
+        if tools:
+            given["tools"] = tools
+            given["tool_choice"] = self._tool_choice(task) if first else None
+            given["parallel_tool_calls"] = None if task.parallel_tool_calls else False
+        return {key: value for key, value in given.items() if value is not None}
 
-    def _client(self, stop: Stop) -> openai.OpenAI:
-        """A client of one request, whose connection `stop` cuts, even while it waits."""
-
-        def watch(event: str, info: dict[str, Any]) -> None:
-            if event in {"connection.connect_tcp.complete", "connection.start_tls.complete"}:
-                connection = info["return_value"].get_extra_info("socket")
-                stop.on_set(lambda: _cut(connection))
-
-        def add_watch(request: Any) -> None:
-            request.extensions["trace"] = watch
-
-        return openai.OpenAI(
-            base_url=self.base_url,
-            api_key=self.api_key or "none",
-            timeout=self.timeout_s,
-            max_retries=MAX_RETRIES,
-            http_client=openai.DefaultHttpxClient(event_hooks={"request": [add_watch]}),
-        )
+    def _tool_choice(self, task: Task) -> Any:
+        """What the server must be told; a search that was made already counts as a call."""
+        if task.choice.function is not None:
+            return {"type": "function", "function": {"name": task.choice.function}}
+        if task.choice.required and not self._searches_first(task):
+            return "required"
+        return None
 
     def _count_tokens(self, text: str) -> int:
         return len(self.engine.embedder.token_spans(text))
 
-    def _estimate(self, prompt: Prompt, n_chars: int) -> Usage:
+    def _estimate(self, messages: list[dict[str, Any]], n_chars: int) -> Usage:
         """Token counts of a server that tells none; about four characters a token."""
-        n_input = sum(self._count_tokens(message["content"]) for message in prompt.messages)
+        texts = [m["content"] for m in messages if isinstance(m["content"], str)]
+        n_input = sum(self._count_tokens(text) for text in texts)
         return Usage(input_tokens=n_input, output_tokens=-(-n_chars // 4))
 
 
-class _Ending:
-    """How the stream ended, as far as it has told."""
+def _searched(call: FunctionCall, talk: Talk) -> Generator[Written, Found, bool]:
+    """Run one search of the model's own; returns whether it may search again."""
+    queries = _queries(call)
+    if not queries:
+        talk.note_call(replace(call, arguments="{}"), None, refusal=BAD_QUERIES)
+        return True
+    found = yield Search(queries)
+    talk.note_call(call, found, refusal=NO_MORE)
+    return found is not None
 
-    def __init__(self) -> None:
-        self.reason: EndReason = "stop"
-        self.usage: Usage | None = None
 
-    def note(self, chunk: ChatCompletionChunk) -> None:
-        for choice in chunk.choices:
-            self.reason = _REASONS.get(choice.finish_reason or "", self.reason)
-        if (told := chunk.usage) is not None:
-            cached = told.prompt_tokens_details
-            details = told.completion_tokens_details
-            self.usage = Usage(
-                input_tokens=told.prompt_tokens,
-                output_tokens=told.completion_tokens,
-                cached_tokens=(cached and cached.cached_tokens) or 0,
-                reasoning_tokens=(details and details.reasoning_tokens) or 0,
-            )
+def _queries(call: FunctionCall) -> tuple[str, ...]:
+    """The queries of a call; none if they cannot be read. Models also write one as a string."""
+    try:
+        given = json.loads(call.arguments)
+    except ValueError:
+        return ()
+    found = given.get("queries", given.get("query")) if isinstance(given, dict) else None
+    texts = [found] if isinstance(found, str) else found if isinstance(found, list) else []
+    kept = (text.strip() for text in texts if isinstance(text, str) and text.strip())
+    return tuple(dict.fromkeys(kept))[:MAX_QUERIES]
+
+
+def _sorted(
+    calls: list[FunctionCall], task: Task, *, can_search: bool
+) -> tuple[list[FunctionCall], list[FunctionCall]]:
+    """Searches, and calls for the client; calls of what was never offered are dropped.
+
+    Searches come first: the model sees what they found before it calls for anything else.
+    """
+    names = {function["name"] for function in task.functions}
+    searches = [call for call in calls if call.name == SEARCH_TOOL and can_search]
+    others = [call for call in calls if call.name in names]
+    return searches, others if task.parallel_tool_calls else others[:1]
+
+
+def _checked(calls: list[FunctionCall]) -> Iterator[FunctionCall]:
+    """The calls, whose arguments a client can parse; one that was cut off says so itself."""
+    for call in calls:
+        if call.is_whole:
+            try:
+                json.loads(call.arguments)
+            except ValueError as exc:
+                message = f"The language model called '{call.name}' with broken JSON: {exc}"
+                raise UpstreamFailed(message) from exc
+        yield call
+
+
+def _sum(used: Usage, more: Usage | None) -> Usage:
+    if more is None:
+        return used
+    return Usage(
+        used.input_tokens + more.input_tokens,
+        used.output_tokens + more.output_tokens,
+        used.cached_tokens + more.cached_tokens,
+        used.reasoning_tokens + more.reasoning_tokens,
+    )
 
 
 def _placed(piece: str | Marker, claims: Claims, sources: tuple[Hit, ...]) -> Iterator[Written]:
@@ -177,8 +236,10 @@ def _resolve(reference: Reference, sources: tuple[Hit, ...]) -> list[Hit]:
     return [hit for hit in sources if reference in {hit.file_id, hit.filename}][:1]
 
 
-def _text_of(chunk: ChatCompletionChunk) -> str:
-    return "".join(choice.delta.content or "" for choice in chunk.choices if choice.index == 0)
+def _chat_function(function: dict[str, Any]) -> dict[str, Any]:
+    """A function tool in the words of Chat Completions."""
+    kept = {key: value for key, value in function.items() if key != "type" and value is not None}
+    return {"type": "function", "function": kept}
 
 
 def _response_format(text_format: Any) -> dict[str, Any] | None:
@@ -190,26 +251,3 @@ def _response_format(text_format: Any) -> dict[str, Any] | None:
         return {"type": "json_object"}
     schema = {k: v for k, v in text_format.items() if k != "type" and v is not None}
     return {"type": "json_schema", "json_schema": schema}
-
-
-def _translated(exc: openai.APIError, model: LanguageModel) -> Exception:
-    server = f"The language model '{model.name}' at {model.base_url}"
-    if isinstance(exc, openai.APITimeoutError):
-        return UpstreamFailed(f"{server} did not answer within {model.timeout_s:g} seconds.")
-    if isinstance(exc, openai.APIConnectionError):
-        return UpstreamFailed(f"{server} could not be reached.")
-    if isinstance(exc, openai.RateLimitError):
-        code = "insufficient_quota" if exc.code == "insufficient_quota" else "rate_limit_exceeded"
-        return UpstreamFailed(f"{server} is over its limit: {exc.message}", response_code=code)
-    if isinstance(exc, openai.BadRequestError):
-        message = f"{server} refused the request: {exc.message}"
-        return InvalidRequest(message, param=None, code="invalid_value")
-    return UpstreamFailed(f"{server} failed: {exc.message}")
-
-
-def _cut(connection: socket.socket) -> None:
-    """Wake whoever reads from the connection; it may have been closed meanwhile."""
-    try:
-        connection.shutdown(socket.SHUT_RDWR)
-    except OSError:
-        return

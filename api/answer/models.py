@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from api.answer.extractive import Extractive
+from api.answer.fill import check_fillable
+from api.answer.schema import check_schema
 from api.answer.types import Model, ResponseRequest
 from retrieval.errors import InvalidRequest
 
@@ -21,8 +23,10 @@ def find_model(engine: Engine, request: ResponseRequest) -> Model:
         InvalidRequest: there is none of that name, or it cannot write the format asked for.
     """
     settings = engine.settings
+    if request.text_format["type"] == "json_schema":
+        check_schema(request.text_format["schema"], name=request.text_format["name"])
     if request.model == EXTRACTIVE:
-        _check_format(request)
+        _check_extractive(request)
         return Extractive(engine)
     if request.model != settings.llm_model or settings.llm_base_url is None:
         raise InvalidRequest(
@@ -30,15 +34,16 @@ def find_model(engine: Engine, request: ResponseRequest) -> Model:
             param="model",
             code="model_not_found",
         )
-    from api.answer.llm import LanguageModel  # noqa: PLC0415 - most servers run without one
+    from api.answer.chat import Server  # noqa: PLC0415 - most servers run without one
+    from api.answer.llm import LanguageModel  # noqa: PLC0415
 
-    return LanguageModel(
-        name=request.model,
+    server = Server(
+        model=request.model,
         base_url=settings.llm_base_url,
         api_key=settings.llm_api_key,
         timeout_s=settings.llm_timeout_s,
-        engine=engine,
     )
+    return LanguageModel(server, engine, settings.llm_retrieval)
 
 
 def default_model(engine: Engine) -> str:
@@ -48,11 +53,23 @@ def default_model(engine: Engine) -> str:
     return configured or EXTRACTIVE
 
 
-def _check_format(request: ResponseRequest) -> None:
+def _check_extractive(request: ResponseRequest) -> None:
+    """Refuse what can only be done by a language model."""
     if request.text_format["type"] == "json_schema":
-        raise InvalidRequest(
-            "Model 'extractive' quotes files; it cannot fill a JSON schema. Use 'text' or"
-            " 'json_object', or a language model.",
-            param="text.format",
-            code="invalid_value",
-        )
+        check_fillable(request.text_format["schema"])
+    if request.choice.function or (request.choice.required and not request.searches):
+        _needs_language_model("tool_choice", "calls no functions")
+    for n, item in enumerate(request.input_items):
+        for i, part in enumerate(item.get("content") or []):
+            if part["type"] in {"input_image", "input_file"}:
+                _needs_language_model(
+                    f"input[{n}].content[{i}].type", f"reads no '{part['type']}'"
+                )
+
+
+def _needs_language_model(param: str, what: str) -> NoReturn:
+    raise InvalidRequest(
+        f"Model 'extractive' quotes files found by 'file_search'; it {what}. Use a language model.",
+        param=param,
+        code="invalid_value",
+    )

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from api.answer.types import Item, Usage
+from api.answer.types import FunctionCall, Item, Usage
 from retrieval.types import Citation, Hit
 
 SCORE_DIGITS = 4  # as the hosted service rounds
@@ -80,6 +80,18 @@ def message_item(item_id: str, *, status: str, content: Sequence[dict[str, Any]]
         "status": status,
         "content": list(content),
         "role": "assistant",
+    }
+
+
+def call_item(item_id: str, call: FunctionCall, *, status: str, arguments: str) -> Item:
+    """A `function_call`."""
+    return {
+        "id": item_id,
+        "type": "function_call",
+        "status": status,
+        "call_id": call.call_id,
+        "name": call.name,
+        "arguments": arguments,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -55,6 +55,14 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """Which tools may run. Only tools that `tool_choice` allows are in a request at all."""
+
+    required: bool = False  # the model must call one
+    function: str | None = None  # and it must be this one
+
+
+@dataclass(frozen=True, slots=True)
 class ResponseRequest:
     """A validated `POST /v1/responses`."""
 
@@ -62,10 +70,17 @@ class ResponseRequest:
     input_items: tuple[Item, ...]  # normalised, each with its id
     instructions: str | None = None
     previous_response_id: str | None = None
+    conversation_id: str | None = None
     searches: tuple[FileSearch, ...] = ()  # the tools that tool_choice lets run
+    functions: tuple[Item, ...] = ()  # likewise, as they are echoed
+    choice: Choice = Choice()
+    max_tool_calls: int | None = None  # searches in one response
+    parallel_tool_calls: bool = True
     text_format: Mapping[str, Any] = field(default_factory=lambda: {"type": "text"})
     sampling: Sampling = Sampling()
+    truncate: bool = False  # drop the oldest turns that the model cannot read
     stream: bool = False
+    background: bool = False
     store: bool = True
     include_results: bool = False
     extension: Extension = Extension()
@@ -78,6 +93,30 @@ class Turn:
 
     role: Literal["user", "assistant", "system", "developer"]
     text: str
+    parts: tuple[Item, ...] = ()  # files and images as they came
+    files: tuple[str, ...] = ()  # their texts, each with its name
+    images: tuple[str, ...] = ()  # URLs, most of them `data:` ones
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionCall:
+    """A function that the model wants the client to run."""
+
+    call_id: str
+    name: str
+    arguments: str  # JSON
+    is_whole: bool = True  # False: the token limit cut it
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionResult:
+    """What the client's function gave."""
+
+    call_id: str
+    output: str
+
+
+Entry = Turn | FunctionCall | FunctionResult  # of a conversation
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +124,27 @@ class Task:
     """What a model is given to write from."""
 
     question: str  # the last user message
-    turns: tuple[Turn, ...]  # everything, the last user message included
+    turns: tuple[Entry, ...]  # everything, the last user message included
     instructions: str | None
-    hits: tuple[Hit, ...] | None  # None: no search was made
+    can_search: bool
     text_format: Mapping[str, Any]
     sampling: Sampling
     extension: Extension
+    functions: tuple[Item, ...] = ()
+    choice: Choice = Choice()
+    parallel_tool_calls: bool = True
+    truncate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """A model's wish to have the files searched; it is sent the hits, best first.
+
+    Without queries it is the question that is searched, and a failure ends the response. With
+    queries of the model's own a failure is answered with None, as is a search too many.
+    """
+
+    queries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +173,19 @@ class Finished:
     usage: Usage
 
 
-Written = str | Cited | Finished
+Written = str | Cited | Search | FunctionCall | Finished
+Found = tuple[Hit, ...] | None  # what a search is answered with
+Writer = Generator[Written, Found, None]
 
 
 class Model(Protocol):
     """Writes cited text; `extractive` and every Chat Completions server are ones."""
 
-    def write(self, task: Task, *, stop: Stop) -> Iterator[Written]:
+    def write(self, task: Task, *, stop: Stop) -> Writer:
         """Clean text in pieces, citations where they belong, and `Finished` at the end.
+
+        A `Search` on the way is answered with what it found, all else with None. Text before
+        and after a search or a call makes two messages; citations count in their own.
 
         Raises:
             ModelUnavailable: the model cannot be reached, or gave up.

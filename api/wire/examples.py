@@ -188,6 +188,15 @@ response: Final[dict[str, Any]] = {
     "user": None,
     "metadata": {},
 }
+response_in_background: Final = {**response, "background": True}
+input_tokens: Final = {"object": "response.input_tokens", "input_tokens": 11}
+compaction: Final = {
+    "id": "resp_51c0",
+    "object": "response.compaction",
+    "created_at": CREATED_AT,
+    "output": [{"id": "cmp_9d3e", "type": "compaction", "encrypted_content": "eJyLjlYqLU4t"}],
+    "usage": response["usage"],
+}
 response_deleted: Final = deleted_body(RESPONSE_ID, "response.deleted")
 input_items: Final = list_body(
     [

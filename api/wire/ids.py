@@ -23,6 +23,7 @@ PREFIXES: Final[Mapping[str, str]] = {
     "file_search_call": "fs_",
     "reasoning": "rs_",
     "function_call": "fc_",
+    "compaction": "cmp_",
 }
 
 _ALLOWED = re.compile(r"[A-Za-z0-9_-]+", re.ASCII)

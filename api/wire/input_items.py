@@ -6,7 +6,17 @@ import secrets
 from typing import Any, Final, NoReturn
 
 from api.answer.types import Item
-from api.wire.validation import echo, empty, kind_of, listed, wrong_type
+from api.wire.ids import check_id
+from api.wire.validation import (
+    echo,
+    empty,
+    kind_of,
+    listed,
+    missing,
+    one_of,
+    too_long,
+    wrong_type,
+)
 from retrieval.errors import InvalidRequest
 from retrieval.ids import new_id
 
@@ -17,23 +27,33 @@ PASSED: Final = {
     "reasoning": "rs_",
     "function_call": "fc_",
     "function_call_output": "fc_",
+    "compaction": "cmp_",
 }
+# What an item must bring so that a model can be told of it.
+_NEEDED: Final = {
+    "function_call": ("call_id", "name", "arguments"),
+    "function_call_output": ("call_id",),
+    "compaction": ("encrypted_content",),
+}
+MAX_OUTPUT_CHARS = 10 * 1024 * 1024
+DETAILS: Final = ("auto", "low", "high", "original")
+PHASES: Final = ("commentary", "final_answer")
 _STATUSES: Final = ("in_progress", "completed", "incomplete")
 
 
-def input_items(given: Any) -> list[Item]:
+def input_items(given: Any, *, path: str = "input") -> list[Item]:
     """Normalised items, each with an id.
 
     Raises:
         InvalidRequest: neither text nor items, an unknown item or part, or nothing at all.
     """
     if isinstance(given, str):
-        _check_filled(given, "input", what="string")
-        return [_message("user", given, path="input")]
+        _check_filled(given, path, what="string")
+        return [_message("user", given, path=path)]
     if not isinstance(given, list):
-        raise wrong_type("input", expected="a string or an array of objects", got=given)
-    _check_filled(given, "input", what="array")
-    return [_item(item, path=f"input[{n}]") for n, item in enumerate(given)]
+        raise wrong_type(path, expected="a string or an array of objects", got=given)
+    _check_filled(given, path, what="array")
+    return [_item(item, path=f"{path}[{n}]") for n, item in enumerate(given)]
 
 
 def _check_filled(value: str | list[Any], path: str, *, what: str) -> None:
@@ -47,10 +67,35 @@ def _item(given: Any, *, path: str) -> Item:
     kind = given.get("type") or "message"
     if kind == "message":
         return _given_message(given, path=path)
+    if kind == "item_reference":
+        return {"type": kind, "id": _text_field(given, "id", path=path)}
     if kind not in PASSED:
-        allowed = listed(("message", *PASSED))
+        allowed = listed(("message", "item_reference", *PASSED))
         _refuse(f"Invalid value: '{echo(kind)}'. Supported values are: {allowed}.", f"{path}.type")
+    for name in _NEEDED.get(kind, ()):
+        _text_field(given, name, path=path)
+    if kind == "function_call_output":
+        _check_output(given.get("output"), path=f"{path}.output")
     return {**given, "id": given.get("id") or PASSED[kind] + secrets.token_hex(25)}
+
+
+def _text_field(given: dict[str, Any], name: str, *, path: str) -> str:
+    value = given.get(name)
+    if value is None:
+        raise missing(f"{path}.{name}")
+    if not isinstance(value, str):
+        raise wrong_type(f"{path}.{name}", expected="a string", got=value)
+    return value
+
+
+def _check_output(output: Any, *, path: str) -> None:
+    if isinstance(output, list):
+        for n, part in enumerate(output):
+            _part("user", part, path=f"{path}[{n}]")
+    elif not isinstance(output, str):
+        raise wrong_type(path, expected="a string or an array of objects", got=output)
+    elif len(output) > MAX_OUTPUT_CHARS:
+        raise too_long(path, what="string", limit=MAX_OUTPUT_CHARS, got=len(output))
 
 
 def _given_message(given: dict[str, Any], *, path: str) -> Item:
@@ -66,6 +111,8 @@ def _given_message(given: dict[str, Any], *, path: str) -> Item:
         item["id"] = given["id"]
     if given.get("status") in _STATUSES:
         item["status"] = given["status"]
+    if given.get("phase") in PHASES:
+        item["phase"] = given["phase"]
     return item
 
 
@@ -91,13 +138,47 @@ def _part(role: str, given: Any, *, path: str) -> dict[str, Any]:
     kind = given.get("type")
     if kind in {"input_text", "output_text"}:
         return _text_part(role, given, path=f"{path}.text")
+    if kind == "input_image":
+        return _image_part(given, path=path)
+    if kind == "input_file":
+        return _file_part(given, path=path)
     if kind != "refusal" or role != "assistant":
-        supported = listed(("input_text", "output_text", "refusal"))
+        supported = listed(("input_text", "input_image", "input_file", "output_text", "refusal"))
         _refuse(
             f"Content parts of type '{echo(kind)}' are not served. Served are: {supported}.",
             f"{path}.type",
         )
     return {"type": "refusal", "refusal": str(given.get("refusal", ""))}
+
+
+def _image_part(given: dict[str, Any], *, path: str) -> dict[str, Any]:
+    """An image by its URL or as an uploaded file; a URL is the language model's to fetch."""
+    part = _from(given, ("image_url", "file_id"), path=path)
+    url = part.get("image_url")
+    if url is not None and not url.startswith(("data:", "https://", "http://")):
+        _refuse(f"Invalid '{path}.image_url': expected a URL.", f"{path}.image_url")
+    detail = one_of(given.get("detail") or "auto", DETAILS, param=f"{path}.detail")
+    return {"type": "input_image", "detail": detail, **part}
+
+
+def _file_part(given: dict[str, Any], *, path: str) -> dict[str, Any]:
+    """An uploaded file, or one that comes along; nothing is fetched from elsewhere."""
+    if given.get("file_url") is not None:
+        _refuse("'file_url' is not served; give 'file_id' or 'file_data'.", f"{path}.file_url")
+    part = _from(given, ("file_id", "file_data"), path=path)
+    name = given.get("filename")
+    return {"type": "input_file", **part, **({"filename": name} if isinstance(name, str) else {})}
+
+
+def _from(given: dict[str, Any], names: tuple[str, str], *, path: str) -> dict[str, Any]:
+    """The one of two fields that says where the bytes are."""
+    name = next((each for each in names if given.get(each) is not None), None)
+    if name is None:
+        raise missing(f"{path}.{names[0]}")
+    value = _text_field(given, name, path=path)
+    if name == "file_id":
+        check_id(value, param=f"{path}.file_id", kind="file")
+    return {name: value}
 
 
 def _text_part(role: str, given: dict[str, Any], *, path: str) -> dict[str, Any]:

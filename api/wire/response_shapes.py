@@ -18,8 +18,8 @@ from api.wire.replies import (
     UnixSeconds,
     closed,
 )
-from api.wire.responses import CreateResponse, Format
-from api.wire.tools import FileSearchTool
+from api.wire.responses import CompactResponse, CreateResponse, Format
+from api.wire.tools import FileSearchTool, FunctionTool
 
 opened = with_config(ConfigDict(extra="allow"))
 
@@ -38,6 +38,26 @@ class InputPart(TypedDict):
 
 
 @opened
+class ImagePart(TypedDict):
+    """An image, by URL or as an uploaded file; for language models that see."""
+
+    type: Literal["input_image"]
+    image_url: NotRequired[str | None]
+    file_id: NotRequired[str | None]
+    detail: NotRequired[Literal["auto", "low", "high", "original"] | None]
+
+
+@opened
+class FilePart(TypedDict):
+    """A file whose text a language model is to read: an uploaded one, or base64."""
+
+    type: Literal["input_file"]
+    file_id: NotRequired[str | None]
+    file_data: NotRequired[str | None]
+    filename: NotRequired[str | None]
+
+
+@opened
 class RefusalPart(TypedDict):
     """What an assistant said instead of an answer."""
 
@@ -51,7 +71,7 @@ class InputMessage(TypedDict):
 
     type: NotRequired[Literal["message"] | None]
     role: Literal["user", "assistant", "system", "developer"]
-    content: str | list[InputPart | RefusalPart]
+    content: str | list[InputPart | ImagePart | FilePart | RefusalPart]
     id: NotRequired[str | None]
     status: NotRequired[Literal["in_progress", "completed", "incomplete"] | None]
 
@@ -60,14 +80,22 @@ class InputMessage(TypedDict):
 class EarlierItem(TypedDict):
     """An item of an earlier response, sent back."""
 
-    type: Literal["file_search_call", "reasoning", "function_call", "function_call_output"]
+    type: Literal[
+        "file_search_call",
+        "reasoning",
+        "function_call",
+        "function_call_output",
+        "compaction",
+        "item_reference",
+    ]
 
 
 @opened
 class ChosenTool(TypedDict):
-    """A tool by its type."""
+    """A tool by its type; a function by its name too."""
 
-    type: Literal["file_search"]
+    type: Literal["file_search", "function"]
+    name: NotRequired[str]
 
 
 @opened
@@ -79,20 +107,47 @@ class AllowedTools(TypedDict):
     tools: list[ChosenTool]
 
 
-class ResponseBody(CreateResponse):
+@opened
+class ConversationReference(TypedDict):
+    """A conversation by its id."""
+
+    id: str
+
+
+_Input = (
+    Annotated[str, Field(pattern=r"\S")]
+    | Annotated[list[InputMessage | EarlierItem], Field(min_length=1)]
+)
+
+
+class _ResponseFields(CreateResponse):
+    model_config = ConfigDict(extra="allow")
+
+    prompt: None = None
+    conversation: str | ConversationReference | None = None
+    tools: list[FileSearchTool | FunctionTool] | None = None
+    tool_choice: Literal["none", "auto", "required"] | ChosenTool | AllowedTools | None = None
+
+
+class ResponseBody(_ResponseFields):
     """Body of `POST /responses`; other keys of the hosted service are let through."""
+
+    input: _Input
+
+
+class InputTokensBody(_ResponseFields):
+    """Body of `POST /responses/input_tokens`: that of a response, of which all may be missing."""
+
+    model: Annotated[str | None, Field(min_length=1)] = None  # type: ignore[assignment]
+    input: _Input | None = None
+
+
+class CompactBody(CompactResponse):
+    """Body of `POST /responses/compact`; `input` or `previous_response_id` is needed."""
 
     model_config = ConfigDict(extra="allow")
 
-    input: (
-        Annotated[str, Field(pattern=r"\S")]
-        | Annotated[list[InputMessage | EarlierItem], Field(min_length=1)]
-    )
-    background: Literal[False] | None = None
-    conversation: None = None
-    prompt: None = None
-    tools: list[FileSearchTool] | None = None
-    tool_choice: Literal["none", "auto", "required"] | ChosenTool | AllowedTools | None = None
+    input: _Input | None = None
 
 
 # --- what we send -------------------------------------------------------------------------
@@ -152,7 +207,7 @@ class Message(TypedDict):
     type: Literal["message"]
     status: ItemStatus
     role: Literal["user", "assistant", "system", "developer"]
-    content: list[OutputText | InputText | RefusalPart]
+    content: list[OutputText | InputText | ImagePart | FilePart | RefusalPart]
 
 
 @closed
@@ -179,15 +234,36 @@ class FileSearchCall(TypedDict):
     results: NotRequired[list[SearchCallResult] | None]
 
 
+@closed
+class FunctionCallItem(TypedDict):
+    """A function that the client is to run; `arguments` is JSON."""
+
+    id: str
+    type: Literal["function_call"]
+    status: ItemStatus
+    call_id: str
+    name: str
+    arguments: str
+
+
+@closed
+class CompactionItem(TypedDict):
+    """Stands for what was said before; send it back as it is."""
+
+    id: str
+    type: Literal["compaction"]
+    encrypted_content: str
+
+
 @opened
 class OtherItem(TypedDict):
     """An item of an earlier response as it was sent back to us."""
 
     id: str
-    type: Literal["reasoning", "function_call", "function_call_output"]
+    type: Literal["reasoning", "function_call", "function_call_output", "compaction"]
 
 
-Item = Message | FileSearchCall | OtherItem
+Item = Message | FileSearchCall | FunctionCallItem | OtherItem
 
 
 @closed
@@ -275,6 +351,17 @@ class FileSearchObject(TypedDict):
     ranking_options: RankingObject
 
 
+@closed
+class FunctionObject(TypedDict):
+    """The function as given, defaults filled in."""
+
+    type: Literal["function"]
+    name: str
+    description: str | None
+    parameters: dict[str, Any] | None
+    strict: bool
+
+
 @opened
 class ResponseObject(TypedDict):
     """An answer with everything that led to it."""
@@ -295,6 +382,7 @@ class ResponseObject(TypedDict):
     output: list[Item]
     parallel_tool_calls: bool
     previous_response_id: str | None
+    conversation: NotRequired[ConversationReference]
     prompt_cache_key: str | None
     prompt_cache_retention: str | None
     reasoning: ReasoningObject
@@ -306,12 +394,31 @@ class ResponseObject(TypedDict):
     frequency_penalty: float
     text: TextObject
     tool_choice: Literal["none", "auto", "required"] | ChosenTool | AllowedTools
-    tools: list[FileSearchObject]
+    tools: list[FileSearchObject | FunctionObject]
     top_logprobs: int
     truncation: Literal["auto", "disabled"]
     usage: Usage | None
     user: str | None
     metadata: MetadataMap
+
+
+@closed
+class InputTokens(TypedDict):
+    """Tokens of an input, as the embedding model counts them."""
+
+    object: Literal["response.input_tokens"]
+    input_tokens: int
+
+
+@closed
+class CompactionObject(TypedDict):
+    """A conversation made short."""
+
+    id: str
+    object: Literal["response.compaction"]
+    created_at: UnixSeconds
+    output: list[CompactionItem]
+    usage: Usage
 
 
 @closed

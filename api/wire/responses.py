@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints
@@ -10,16 +12,18 @@ from pydantic import ConfigDict, Field, StringConstraints
 from api.answer.types import (
     DEFAULT_SOURCE_TOKENS,
     Extension,
-    FileSearch,
+    Item,
     ResponseRequest,
     Sampling,
 )
 from api.wire.fields import Metadata
+from api.wire.ids import check_id
 from api.wire.input_items import input_items
 from api.wire.sourcebook import Wanted
-from api.wire.tools import chosen, tool_choice, tools
-from api.wire.validation import Closed, listed, parse
+from api.wire.tools import Offered, chosen, tool_choice, tools
+from api.wire.validation import Closed, listed, missing, parse, wrong_type
 from retrieval.errors import InvalidRequest
+from retrieval.ids import new_id
 
 MIN_OUTPUT_TOKENS = 16
 RESULTS: Final = "file_search_call.results"
@@ -116,15 +120,23 @@ def response_request(body: Mapping[str, Any], *, places: bool) -> ResponseReques
     _refuse_unserved(body, given)
     offered = tools(body.get("tools"))
     choice = tool_choice(body.get("tool_choice"), offered)
+    allowed, how = chosen(choice, offered)
     return ResponseRequest(
         model=given.model,
         input_items=tuple(input_items(body.get("input"))),
         instructions=given.instructions,
         previous_response_id=given.previous_response_id,
-        searches=chosen(choice, offered),
+        conversation_id=conversation_id(body.get("conversation")),
+        searches=allowed.searches,
+        functions=allowed.functions,
+        choice=how,
+        max_tool_calls=given.max_tool_calls,
+        parallel_tool_calls=given.parallel_tool_calls is not False,
         text_format=_format(given),
         sampling=_sampling(given),
+        truncate=given.truncation == "auto",
         stream=bool(given.stream),
+        background=bool(given.background),
         store=given.store is not False,
         include_results=RESULTS in _include(given),
         extension=_extension(given.sourcebook, places=places),
@@ -132,15 +144,79 @@ def response_request(body: Mapping[str, Any], *, places: bool) -> ResponseReques
     )
 
 
+class CompactResponse(Open):
+    """The body of `POST /v1/responses/compact`, but for `input`."""
+
+    model: Annotated[str, StringConstraints(min_length=1)]
+    instructions: str | None = None
+    previous_response_id: str | None = None
+
+
+def compact_request(body: Mapping[str, Any]) -> ResponseRequest:
+    """What is to be made short, as a request that would go on from there."""
+    given = parse(CompactResponse, dict(body))
+    if body.get("input") is None and given.previous_response_id is None:
+        raise missing("input")
+    return ResponseRequest(
+        model=given.model,
+        input_items=tuple(input_items(body["input"])) if body.get("input") is not None else (),
+        instructions=given.instructions,
+        previous_response_id=given.previous_response_id,
+    )
+
+
+def compaction_body(item: Item, *, usage: Mapping[str, Any]) -> dict[str, Any]:
+    """What a compaction answers: the item that stands for everything before it."""
+    return {
+        "id": new_id("response"),
+        "object": "response.compaction",
+        "created_at": int(time.time()),
+        "output": [item],
+        "usage": dict(usage),
+    }
+
+
+def partial_request(body: Mapping[str, Any], *, default: str) -> ResponseRequest:
+    """A request of which anything may be missing, to count its tokens.
+
+    Args:
+        body: the decoded JSON object.
+        default: the model if none is named.
+    """
+    has_input = body.get("input") is not None
+    filled = {
+        **body,
+        "model": body.get("model") or default,
+        "input": body["input"] if has_input else "(none)",
+        "background": None,
+    }
+    request = response_request(filled, places=False)
+    return request if has_input else replace(request, input_items=())
+
+
 def _refuse_unserved(body: Mapping[str, Any], given: CreateResponse) -> None:
-    if given.background:
-        _unserved("background", "Responses in the background are not served; leave it out.")
-    for name in ("conversation", "prompt"):
-        if body.get(name) is not None:
-            _unserved(name, f"'{name}' is not served; give 'input' or 'previous_response_id'.")
+    if given.background and given.store is False:
+        _unserved("background", "Responses in the background are stored; leave out 'store'.")
+    if body.get("prompt") is not None:
+        _unserved("prompt", "'prompt' is not served; give 'input' and 'instructions'.")
+    if body.get("conversation") is not None and given.previous_response_id is not None:
+        _unserved(
+            "previous_response_id",
+            "Give 'previous_response_id' or 'conversation', not both: each says what came before.",
+        )
     if body.get("input") is None:
         message = "Missing required parameter: 'input'."
         raise InvalidRequest(message, param="input", code="missing_required_parameter")
+
+
+def conversation_id(given: Any) -> str | None:
+    """`conversation`, an id or an object with one, as the id."""
+    if given is None:
+        return None
+    value = given.get("id") if isinstance(given, dict) else given
+    if not isinstance(value, str):
+        raise wrong_type("conversation", expected="a string or an object", got=given)
+    return check_id(value, param="conversation", kind="conversation")
 
 
 def _unserved(param: str, message: str) -> None:
@@ -195,14 +271,12 @@ def _or(value: Any, default: Any) -> Any:
     return default if value is None else value
 
 
-def _echo(
-    given: CreateResponse, offered: list[FileSearch], choice: str | dict[str, Any]
-) -> dict[str, Any]:
+def _echo(given: CreateResponse, offered: Offered, choice: str | dict[str, Any]) -> dict[str, Any]:
     """What the response repeats of its request, defaults filled in; every key always there."""
     reasoning = given.reasoning or Reasoning()
     verbosity = given.text.verbosity if given.text else None
     return {
-        "background": False,
+        "background": bool(given.background),
         "max_output_tokens": given.max_output_tokens,
         "max_tool_calls": given.max_tool_calls,
         "parallel_tool_calls": given.parallel_tool_calls is not False,
@@ -213,7 +287,7 @@ def _echo(
         "frequency_penalty": 0.0,
         "text": {"format": _format(given), "verbosity": verbosity or "medium"},
         "tool_choice": choice,
-        "tools": [dict(tool.echo) for tool in offered],
+        "tools": list(offered.echo),
         "top_logprobs": given.top_logprobs or 0,
         "truncation": given.truncation or "disabled",
         "metadata": given.metadata or {},

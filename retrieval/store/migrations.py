@@ -15,7 +15,7 @@ from retrieval.errors import IncompatibleStore
 if TYPE_CHECKING:
     from sqlite_utils import Database, Migrations
 
-VERSION = 2
+VERSION = 3
 
 
 def schema() -> str:
@@ -73,6 +73,10 @@ def _steps() -> Migrations:
     @steps(name="0002_uploads_expiry_keys")
     def _uploads_expiry_keys(database: Database) -> None:
         _run(database, "schema_v2.sql")
+
+    @steps(name="0003_running_responses_conversations")
+    def _running_responses_conversations(database: Database) -> None:
+        _run(database, "schema_v3.sql")
 
     return steps
 

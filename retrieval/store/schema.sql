@@ -204,7 +204,8 @@ CREATE TABLE batch_files (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX batch_files_by_attachment ON batch_files (attachment_n);
 
--- Responses as they were sent, with their input and their events.
+-- Responses as they were sent, with their input and their events. While one is being written,
+-- `owner` names the process that does it: by its lock one can see whether it still lives.
 CREATE TABLE responses (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
   id TEXT NOT NULL UNIQUE,
@@ -212,8 +213,36 @@ CREATE TABLE responses (
   created_at INTEGER NOT NULL,
   body TEXT NOT NULL,
   input_items TEXT NOT NULL,
-  events TEXT NOT NULL
+  events TEXT NOT NULL,
+  status TEXT NOT NULL DEFAULT 'completed',
+  owner TEXT
 ) STRICT;
+
+-- Which response holds an item, in its input or its output: later requests refer to items.
+CREATE TABLE response_items (
+  id TEXT PRIMARY KEY,
+  response_n INTEGER NOT NULL REFERENCES responses (n) ON DELETE CASCADE
+) STRICT, WITHOUT ROWID;
+CREATE INDEX response_items_by_response ON response_items (response_n);
+
+-- Threads of items that responses read and go on.
+CREATE TABLE conversations (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL UNIQUE,
+  project_id TEXT NOT NULL DEFAULT 'default',
+  created_at INTEGER NOT NULL,
+  metadata TEXT NOT NULL DEFAULT '{}'
+) STRICT;
+
+-- Their items in order, as JSON.
+CREATE TABLE conversation_items (
+  n INTEGER PRIMARY KEY AUTOINCREMENT,
+  id TEXT NOT NULL,
+  conversation_n INTEGER NOT NULL REFERENCES conversations (n) ON DELETE CASCADE,
+  body TEXT NOT NULL,
+  UNIQUE (conversation_n, id)
+) STRICT;
+CREATE INDEX conversation_items_by_id ON conversation_items (id);
 
 -- Files that arrive in parts. Parts go when the upload ends; the row stays, to say how it ended.
 CREATE TABLE uploads (

@@ -9,6 +9,7 @@ from retrieval.store.attachments import Attachments
 from retrieval.store.batches import Batches
 from retrieval.store.chunks import Chunks
 from retrieval.store.commits import Commits
+from retrieval.store.conversations import Conversations
 from retrieval.store.documents import Documents
 from retrieval.store.expiry import Expiry
 from retrieval.store.files import Files
@@ -32,6 +33,7 @@ class Tables:
         self.commits = Commits(connection)
         self.jobs = Jobs(connection, clock)
         self.responses = Responses(connection, clock)
+        self.conversations = Conversations(connection, clock)
         self.uploads = Uploads(connection, clock)
         self.keys = Keys(connection, clock)
         self.expiry = Expiry(connection, clock)

@@ -105,7 +105,9 @@ def world(service):
         poll_interval_ms=20,
     )
     tool = {"type": "file_search", "vector_store_ids": [store.id]}
-    response = client.responses.create(model="extractive", input=ex.QUESTION, tools=[tool])
+    response = client.responses.create(
+        model="extractive", input=ex.QUESTION, tools=[tool], background=True
+    )
     upload_ = client.uploads.create(
         filename=ex.FILENAME, purpose="assistants", bytes=len(ex.TEXT), mime_type="text/plain"
     )

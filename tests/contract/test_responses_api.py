@@ -230,11 +230,25 @@ def test_output_stops_at_its_token_limit(cities):
         ({"input": [{"type": "spell"}]}, "input[0].type", "invalid_value"),
         (
             {"input": [{"role": "user", "content": [{"type": "input_image"}]}]},
+            "input[0].content[0].image_url",
+            "missing_required_parameter",
+        ),
+        (
+            {
+                "input": [
+                    {
+                        "role": "user",
+                        "content": [
+                            {"type": "input_image", "image_url": "https://example.org/a.png"}
+                        ],
+                    }
+                ]
+            },
             "input[0].content[0].type",
             "invalid_value",
         ),
         ({"tools": [{"type": "web_search"}]}, "tools[0].type", "invalid_value"),
-        ({"tools": [{"type": "function", "name": "f"}]}, "tools[0].type", "invalid_value"),
+        ({"tools": [{"type": "function"}]}, "tools[0].name", "missing_required_parameter"),
         (
             {"tools": [{"type": "file_search"}]},
             "tools[0].vector_store_ids",
@@ -251,7 +265,8 @@ def test_output_stops_at_its_token_limit(cities):
             "unknown_parameter",
         ),
         ({"tools": [], "tool_choice": "required"}, "tool_choice", "invalid_value"),
-        ({"tool_choice": {"type": "function"}}, "tool_choice.type", "invalid_value"),
+        ({"tool_choice": {"type": "function"}}, "tool_choice.name", "missing_required_parameter"),
+        ({"tool_choice": {"type": "function", "name": "f"}}, "tool_choice", "invalid_value"),
         ({"include": ["everything"]}, "include[0]", "invalid_value"),
         ({"temperature": 3}, "temperature", "decimal_above_max_value"),
         ({"max_output_tokens": 1}, "max_output_tokens", "integer_below_min_value"),
@@ -266,7 +281,7 @@ def test_output_stops_at_its_token_limit(cities):
             "previous_response_id",
             "previous_response_not_found",
         ),
-        ({"background": True}, "background", "invalid_value"),
+        ({"background": True, "store": False}, "background", "invalid_value"),
         ({"stream": True, "model": "gpt-0"}, "model", "model_not_found"),
     ],
 )

@@ -20,10 +20,6 @@ from retrieval.errors import (
 )
 
 
-def _leaves(cls: type[FileSearchError]) -> list[type[FileSearchError]]:
-    return [leaf for sub in cls.__subclasses__() for leaf in _leaves(sub)] or [cls]
-
-
 def test_every_leaf_of_the_tree_is_in_the_table():
     own = {cls for _, cls in inspect.getmembers(errors, inspect.isclass)}
     leaves = [  # of this tree: a subclass elsewhere makes none of them a branch
