@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-import httpx
+import httpx2
 import pytest
 
 COMMAND = Path(sys.executable).with_name("sourcebook")
@@ -214,7 +214,7 @@ def test_the_command_line_and_a_server_share_a_folder(sourcebook, environment, f
     with serving(environment) as server:
         address = re.search(r"http://[\d.:]+", server.stdout.readline())[0]
         report = json.loads(sourcebook("index", folder, "--store", "n", "--json").stdout)
-        found = httpx.post(
+        found = httpx2.post(
             f"{address}/v1/vector_stores/{report['store_id']}/search",
             json={"query": "escape wheel"},
             timeout=30,
@@ -223,7 +223,7 @@ def test_the_command_line_and_a_server_share_a_folder(sourcebook, environment, f
         (folder / "wheel.md").unlink()
         files = json.loads(sourcebook("files", "--store", "n", "--json").stdout)
         gone = next(row["id"] for row in files if row["filename"] == "wheel.md")
-        httpx.delete(f"{address}/v1/files/{gone}", timeout=30).raise_for_status()
+        httpx2.delete(f"{address}/v1/files/{gone}", timeout=30).raise_for_status()
         hits = json.loads(sourcebook("search", "escape wheel", "--store", "n", "--json").stdout)[
             "hits"
         ]
