@@ -71,14 +71,17 @@ def map_schema(*values: dict[str, Any]) -> dict[str, Any]:
     return {
         "type": "object",
         "maxProperties": MAX_PAIRS,
-        "propertyNames": {"minLength": 1, "maxLength": MAX_KEY_CHARS},
+        "propertyNames": {"maxLength": MAX_KEY_CHARS},
         "additionalProperties": {"anyOf": list(values)} if len(values) > 1 else values[0],
     }
 
 
 _STRING: Final = {"type": "string", "maxLength": MAX_VALUE_CHARS}
 METADATA_SCHEMA: Final = map_schema(_STRING)
-ATTRIBUTES_SCHEMA: Final = map_schema(_STRING, {"type": "number"}, {"type": "boolean"})
+ATTRIBUTES_SCHEMA: Final = {
+    **map_schema(_STRING, {"type": "number"}, {"type": "boolean"}),
+    "propertyNames": {"minLength": 1, "maxLength": MAX_KEY_CHARS},
+}
 
 Metadata = Annotated[dict[str, Any], AfterValidator(_metadata), WithJsonSchema(METADATA_SCHEMA)]
 Attributes = Annotated[
