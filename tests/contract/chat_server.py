@@ -16,7 +16,9 @@ from typing import Any
 class Script:
     """What the server does with the next requests, and what it has seen of them."""
 
-    deltas: list[str] = field(default_factory=list)
+    deltas: list[str | dict[str, Any]] = field(default_factory=list)  # a dict is a whole delta
+    rounds: list[list[str | dict[str, Any]]] = field(default_factory=list)  # before `deltas`
+    no_tools: bool = False  # refuse requests that bring tools
     finish_reason: str = "stop"
     usage: dict[str, Any] | None = None
     statuses: list[int] = field(default_factory=list)  # refusals before the first answer
@@ -29,7 +31,17 @@ class Script:
     @property
     def prompt(self) -> str:
         """All text of the newest request."""
-        return "\n".join(message["content"] for message in self.requests[-1]["messages"])
+        return "\n".join(str(message["content"]) for message in self.requests[-1]["messages"])
+
+
+def calling(name: str, *arguments: str, index: int = 0) -> list[dict[str, Any]]:
+    """The deltas of one tool call, its arguments cut as given."""
+    first = {"index": index, "id": f"call_{name}_{index}", "type": "function"}
+    named = {"tool_calls": [{**first, "function": {"name": name, "arguments": ""}}]}
+    pieces = [
+        {"tool_calls": [{"index": index, "function": {"arguments": piece}}]} for piece in arguments
+    ]
+    return [named, *pieces]
 
 
 def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
@@ -39,6 +51,9 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
             script.requests.append(json.loads(self.rfile.read(length)))
             if script.statuses:
                 self._refuse(script.statuses.pop(0))
+                return
+            if script.no_tools and "tools" in script.requests[-1]:
+                self._refuse(400)
                 return
             try:
                 self._stream()
@@ -58,11 +73,12 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
             self.send_response(200)
             self.send_header("content-type", "text/event-stream")
             self.end_headers()
-            for n, delta in enumerate(script.deltas):
+            deltas = script.rounds.pop(0) if script.rounds else script.deltas
+            for n, delta in enumerate(deltas):
                 if n == script.break_after:
                     return
                 time.sleep(script.pause_s)
-                self._chunk({"content": delta}, None)
+                self._chunk(delta if isinstance(delta, dict) else {"content": delta}, None)
             self._chunk({}, script.finish_reason)
             if script.usage is not None:
                 self._send({**self._base(), "choices": [], "usage": script.usage})
@@ -73,7 +89,7 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
                 "id": "c", "object": "chat.completion.chunk", "created": 0, "model": "scripted",
             }  # fmt: skip
 
-        def _chunk(self, delta: dict[str, str], finish_reason: str | None) -> None:
+        def _chunk(self, delta: dict[str, Any], finish_reason: str | None) -> None:
             choice = {"index": 0, "delta": delta, "finish_reason": finish_reason}
             self._send({**self._base(), "choices": [choice]})
 
