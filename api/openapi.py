@@ -27,7 +27,6 @@ ERRORS: Final = {
     "401": "The API key is missing or wrong.",
     "403": "While there are no API keys: a call from a page of another site, or under a name that is"
     " not this server's.",
-    "403": "Without API keys, pages of other sites and unknown host names are refused.",
     "404": "There is no such object.",
     "413": "The body is too large.",
     "415": "The body is not of the media type that is read here.",

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, NotRequired
 from pydantic import ConfigDict, Field, with_config
 from typing_extensions import TypedDict
 
+from api.wire.conversations import MAX_ITEMS, AddItems, CreateConversation
 from api.wire.filters import Filters
 from api.wire.replies import (
     AttributeMap,
@@ -74,20 +75,49 @@ class InputMessage(TypedDict):
     content: str | list[InputPart | ImagePart | FilePart | RefusalPart]
     id: NotRequired[str | None]
     status: NotRequired[Literal["in_progress", "completed", "incomplete"] | None]
+    phase: NotRequired[Literal["commentary", "final_answer"] | None]
+
+
+@opened
+class FunctionCallInput(TypedDict):
+    """A call that a model asked for, sent back."""
+
+    type: Literal["function_call"]
+    call_id: str
+    name: str
+    arguments: str
+
+
+@opened
+class FunctionOutputInput(TypedDict):
+    """What a called function gave; at most 10 MiB of text."""
+
+    type: Literal["function_call_output"]
+    call_id: str
+    output: str | list[InputPart | ImagePart | FilePart]
+
+
+@opened
+class CompactionInput(TypedDict):
+    """What stands for an earlier conversation."""
+
+    type: Literal["compaction"]
+    encrypted_content: str
+
+
+@opened
+class ItemReference(TypedDict):
+    """A stored item."""
+
+    type: Literal["item_reference"]
+    id: str
 
 
 @opened
 class EarlierItem(TypedDict):
-    """An item of an earlier response, sent back."""
+    """An item of an earlier response, sent back; it is kept and listed, and has had its use."""
 
-    type: Literal[
-        "file_search_call",
-        "reasoning",
-        "function_call",
-        "function_call_output",
-        "compaction",
-        "item_reference",
-    ]
+    type: Literal["file_search_call", "reasoning"]
 
 
 @opened
@@ -116,7 +146,17 @@ class ConversationReference(TypedDict):
 
 _Input = (
     Annotated[str, Field(pattern=r"\S")]
-    | Annotated[list[InputMessage | EarlierItem], Field(min_length=1)]
+    | Annotated[
+        list[
+            InputMessage
+            | FunctionCallInput
+            | FunctionOutputInput
+            | CompactionInput
+            | ItemReference
+            | EarlierItem
+        ],
+        Field(min_length=1),
+    ]
 )
 
 
@@ -148,6 +188,18 @@ class CompactBody(CompactResponse):
     model_config = ConfigDict(extra="allow")
 
     input: _Input | None = None
+
+
+class ConversationBody(CreateConversation):
+    """Body of `POST /conversations`."""
+
+    items: list[InputMessage | EarlierItem] | None = Field(default=None, max_length=MAX_ITEMS)
+
+
+class ItemsBody(AddItems):
+    """Body of `POST /conversations/{conversation_id}/items`."""
+
+    items: list[InputMessage | EarlierItem] = Field(min_length=1, max_length=MAX_ITEMS)
 
 
 # --- what we send -------------------------------------------------------------------------
@@ -400,6 +452,23 @@ class ResponseObject(TypedDict):
     usage: Usage | None
     user: str | None
     metadata: MetadataMap
+
+
+@closed
+class ConversationObject(TypedDict):
+    """A thread of items."""
+
+    id: str
+    object: Literal["conversation"]
+    created_at: UnixSeconds
+    metadata: MetadataMap
+
+
+@closed
+class ConversationDeleted(DeletedEnvelope):
+    """The conversation is gone, with its items."""
+
+    object: Literal["conversation.deleted"]
 
 
 @closed
