@@ -15,6 +15,7 @@ from api.errors import ErrorReply, error_reply
 from api.request import Envelope, UnsupportedMediaType, as_response
 from api.routes import (
     attachments,
+    conversations,
     docs,
     files,
     models,
@@ -31,7 +32,18 @@ if TYPE_CHECKING:
     from api.engine import Engine
 
 METHODS = ("DELETE", "GET", "POST")
-MODULES = (files, uploads, vector_stores, attachments, search, models, responses, page, docs)
+MODULES = (
+    files,
+    uploads,
+    vector_stores,
+    attachments,
+    search,
+    models,
+    responses,
+    conversations,
+    page,
+    docs,
+)
 
 
 def create_app(engine: Engine) -> FastAPI:

@@ -30,6 +30,8 @@ BATCH_ID: Final = "vsfb_b17e3a9c4d524f60885ad10c2e96f3b4"
 UPLOAD_ID: Final = "upload_2c8e51f70ab94d6c93e2a7540fd1b86e"
 PART_ID: Final = "part_9d3b60e2c7154fa8b0c58e17f2a4d936"
 RESPONSE_ID: Final = "resp_5b0e9c27d1f84a36b2c7e05d9a41f86c3e70b19d52a8f46e13"
+CONVERSATION_ID: Final = "conv_5a0c7e91d24b48f6a3c7e05d9b1f2e6847c3d90a5be1f276"
+ITEM_ID: Final = "msg_71d0"
 CREATED_AT: Final = 1795392000
 FILENAME: Final = "capitals.txt"
 TEXT: Final = "Paris is the capital of France. Oslo is the capital of Norway."
@@ -189,6 +191,18 @@ response: Final[dict[str, Any]] = {
     "metadata": {},
 }
 response_in_background: Final = {**response, "background": True}
+conversation: Final = {
+    "id": CONVERSATION_ID,
+    "object": "conversation",
+    "created_at": CREATED_AT,
+    "metadata": {"topic": "capitals"},
+}
+conversation_deleted: Final = deleted_body(CONVERSATION_ID, "conversation.deleted")
+user_item: Final = {
+    "type": "message",
+    "role": "user",
+    "content": [{"type": "input_text", "text": QUESTION}],
+}
 input_tokens: Final = {"object": "response.input_tokens", "input_tokens": 11}
 compaction: Final = {
     "id": "resp_51c0",
@@ -201,7 +215,7 @@ response_deleted: Final = deleted_body(RESPONSE_ID, "response.deleted")
 input_items: Final = list_body(
     [
         {
-            "id": "msg_71d0",
+            "id": ITEM_ID,
             "type": "message",
             "status": "completed",
             "content": [{"type": "input_text", "text": QUESTION}],

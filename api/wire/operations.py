@@ -12,6 +12,7 @@ from api.pages import DEFAULT_LIMIT, MAX_FILES_LIMIT, MAX_LIMIT, STATUSES
 from api.wire import examples as ex
 from api.wire import replies as r
 from api.wire import response_shapes as shapes
+from api.wire.conversations import UpdateConversation
 from api.wire.files import PURPOSES
 from api.wire.ids import id_schema
 from api.wire.responses import INCLUDABLE
@@ -51,16 +52,17 @@ class Operation:
         return self.path.split("/")[2 if self.path.startswith("/v1") else 1]
 
 
+_ANY_ID: Final = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
 PATH: Final[Mapping[str, tuple[Schema, str]]] = {
     "file_id": (id_schema("file"), ex.FILE_ID),
     "vector_store_id": (id_schema("vector_store"), ex.STORE_ID),
     "batch_id": (id_schema("file_batch"), ex.BATCH_ID),
     "upload_id": (id_schema("upload"), ex.UPLOAD_ID),
     "response_id": (id_schema("response"), ex.RESPONSE_ID),
+    "conversation_id": (id_schema("conversation"), ex.CONVERSATION_ID),
+    "item_id": (_ANY_ID, ex.ITEM_ID),
     "model": ({"type": "string"}, "extractive"),
 }
-
-_ANY_ID: Final = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$"}
 
 
 def _limit(default: int, most: int) -> Schema:
@@ -129,6 +131,8 @@ _S1: Final = "/v1/vector_stores/{vector_store_id}"
 _SF: Final = f"{_S1}/files"
 _SB: Final = f"{_S1}/file_batches"
 _R: Final = "/v1/responses"
+_C: Final = "/v1/conversations"
+_C1: Final = "/v1/conversations/{conversation_id}"
 
 # fmt: off
 FILES: Final = (
@@ -234,8 +238,31 @@ RESPONSES: Final = (
               shapes.ResponseDeleted, ex.response_deleted),
 )
 
+CONVERSATIONS: Final = (
+    Operation("createConversation", "post", _C, "Begin a conversation", shapes.ConversationObject,
+              ex.conversation, body=shapes.ConversationBody,
+              example={"items": [ex.user_item], "metadata": {"topic": "capitals"}}),
+    Operation("getConversation", "get", _C1, "Get a conversation", shapes.ConversationObject,
+              ex.conversation),
+    Operation("updateConversation", "post", _C1, "Replace its metadata",
+              shapes.ConversationObject, ex.conversation, body=UpdateConversation,
+              example={"metadata": {"topic": "capitals"}}),
+    Operation("deleteConversation", "delete", _C1, "Delete a conversation with its items",
+              shapes.ConversationDeleted, ex.conversation_deleted),
+    Operation("createConversationItems", "post", f"{_C1}/items", "Add items",
+              shapes.ItemList, ex.input_items, body=shapes.ItemsBody,
+              query=("include", "sourcebook"), example={"items": [ex.user_item]}),
+    Operation("listConversationItems", "get", f"{_C1}/items", "List items", shapes.ItemList,
+              ex.input_items, query=(*PAGE, "include", "sourcebook")),
+    Operation("getConversationItem", "get", f"{_C1}/items/{{item_id}}", "Get an item",
+              shapes.Item, ex.input_items["data"][0], query=("include", "sourcebook")),
+    Operation("deleteConversationItem", "delete", f"{_C1}/items/{{item_id}}", "Delete an item",
+              shapes.ConversationObject, ex.conversation),
+)
+
 HEALTH: Final = Operation("health", "get", "/healthz", "Whether the server works", r.Health,
                           {"status": "ok"})
 # fmt: on
 
-OPERATIONS: Final = (*FILES, *UPLOADS, *STORES, *STORE_FILES, *MODELS, *RESPONSES, HEALTH)
+OPERATIONS: Final = (*FILES, *UPLOADS, *STORES, *STORE_FILES, *MODELS, *RESPONSES, *CONVERSATIONS,
+                     HEALTH)

@@ -144,20 +144,15 @@ class ConversationReference(TypedDict):
     id: str
 
 
-_Input = (
-    Annotated[str, Field(pattern=r"\S")]
-    | Annotated[
-        list[
-            InputMessage
-            | FunctionCallInput
-            | FunctionOutputInput
-            | CompactionInput
-            | ItemReference
-            | EarlierItem
-        ],
-        Field(min_length=1),
-    ]
+_InputItem = (
+    InputMessage
+    | FunctionCallInput
+    | FunctionOutputInput
+    | CompactionInput
+    | ItemReference
+    | EarlierItem
 )
+_Input = Annotated[str, Field(pattern=r"\S")] | Annotated[list[_InputItem], Field(min_length=1)]
 
 
 class _ResponseFields(CreateResponse):
@@ -193,13 +188,13 @@ class CompactBody(CompactResponse):
 class ConversationBody(CreateConversation):
     """Body of `POST /conversations`."""
 
-    items: list[InputMessage | EarlierItem] | None = Field(default=None, max_length=MAX_ITEMS)
+    items: list[_InputItem] | None = Field(default=None, max_length=MAX_ITEMS)
 
 
 class ItemsBody(AddItems):
     """Body of `POST /conversations/{conversation_id}/items`."""
 
-    items: list[InputMessage | EarlierItem] = Field(min_length=1, max_length=MAX_ITEMS)
+    items: list[_InputItem] = Field(min_length=1, max_length=MAX_ITEMS)
 
 
 # --- what we send -------------------------------------------------------------------------

@@ -112,7 +112,11 @@ def world(service):
         filename=ex.FILENAME, purpose="assistants", bytes=len(ex.TEXT), mime_type="text/plain"
     )
     part = client.uploads.parts.create(upload_.id, data=ex.TEXT.encode())
+    conversation = client.conversations.create(items=[ex.user_item])
+    (item,) = client.conversations.items.list(conversation.id).data
     return {
+        ex.CONVERSATION_ID: conversation.id,
+        ex.ITEM_ID: item.id,
         ex.UPLOAD_ID: upload_.id,
         ex.PART_ID: part.id,
         ex.FILE_ID: file.id,
