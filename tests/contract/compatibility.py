@@ -6,6 +6,7 @@ Run it as `make docs`. What a field means to us stands in compatibility.toml, be
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ RESOURCES = {
     "responses": "Responses",
     "conversations": "Conversations",
 }
+_ITEM = re.compile(r"^(body|reply) (?:input\[\]|items\[\]|data\[\]|output\[\])?\(")
 ORDER = ("post", "get", "delete")
 Notes = dict[str, dict[str, str]]
 
@@ -192,8 +194,10 @@ def _fields(
 def _note(notes: Notes, operation: str, field: str, state: str = "served") -> str:
     """What is said of this field: of this operation first, the longest key that fits.
 
-    A key with a star says why something is missing, so it is not for what is served.
+    A key with a star says why something is missing, so it is not for what is served. Items of
+    all lists are `item(...)` there.
     """
+    field = _ITEM.sub(r"\1 item(", field)
     for table in (notes.get(operation, {}), notes["any"]):
         if field in table:
             return table[field]
