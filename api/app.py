@@ -24,6 +24,7 @@ from api.routes import (
     search,
     uploads,
     vector_stores,
+    websocket,
 )
 from retrieval.errors import FileSearchError
 from retrieval.types import PageRequest
@@ -40,6 +41,7 @@ MODULES = (
     search,
     models,
     responses,
+    websocket,
     conversations,
     page,
     docs,

@@ -46,7 +46,7 @@ class Caller:
         """The caller of an ASGI request."""
         headers = Headers(scope=scope)
         return cls(
-            method=scope["method"],
+            method=scope.get("method", "POST"),  # a WebSocket has none, and can do what POST can
             path=scope["path"],
             host=headers.get("host", ""),
             origin=headers.get("origin"),
@@ -63,7 +63,8 @@ class Guard:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request, as ASGI has it."""
-        refused = self._refused(Caller.of(scope)) if scope["type"] == "http" else None
+        is_call = scope["type"] in {"http", "websocket"}
+        refused = self._refused(Caller.of(scope)) if is_call else None
         if refused is None:
             await self.app(scope, receive, send)
         else:

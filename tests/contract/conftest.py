@@ -33,7 +33,7 @@ class Service:
 def running(app: object) -> Iterator[str]:
     """Serve `app` on a free port of the loopback address; gives the base URL."""
     listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="warning", lifespan="off", ws="none")
+    config = uvicorn.Config(app, log_level="warning", lifespan="off")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()  # the socket already listens, so early requests wait in its queue

@@ -29,7 +29,7 @@ def called(routes):
         if isinstance(route, APIRoute):
             path = re.sub(r":\w+\}", "}", route.path)
             yield from ((method.lower(), path) for method in route.methods)
-        else:
+        elif hasattr(route, "original_router"):  # all but the WebSocket
             yield from called(route.original_router.routes)
 
 
