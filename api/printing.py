@@ -144,7 +144,9 @@ def _where(place: Mapping[str, Any]) -> str:
     for unit in ("page", "slide", "row", "line"):
         first, last = place.get(f"first_{unit}"), place.get(f"last_{unit}")
         if first is not None:
-            parts.append(f"{unit} {first}" if first == last else f"{unit}s {first}-{last}")
+            label = place.get(f"first_{unit}_label")  # the number printed on it, if another
+            shown = f"{first} ({label})" if label else f"{first}"
+            parts.append(f"{unit} {shown}" if first == last else f"{unit}s {shown}-{last}")
     return ", ".join(parts)
 
 
