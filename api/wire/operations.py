@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from api.pages import DEFAULT_LIMIT, MAX_FILES_LIMIT, MAX_LIMIT, STATUSES
 from api.wire import examples as ex
 from api.wire import replies as r
+from api.wire import response_bodies as bodies
 from api.wire import response_shapes as shapes
 from api.wire.conversations import UpdateConversation
 from api.wire.files import PURPOSES
@@ -214,7 +215,7 @@ MODELS: Final = (
 
 RESPONSES: Final = (
     Operation("createResponse", "post", _R, "Answer from vector stores, with citations",
-              shapes.ResponseObject, ex.response, body=shapes.ResponseBody, streams=True,
+              shapes.ResponseObject, ex.response, body=bodies.ResponseBody, streams=True,
               can_miss=True, example={"model": "extractive", "input": ex.QUESTION,
                                       "tools": [ex.file_search]}),
     Operation("getResponse", "get", f"{_R}/{{response_id}}", "Get a stored response",
@@ -225,11 +226,11 @@ RESPONSES: Final = (
               ex.response_in_background, query=("include", "sourcebook")),
     Operation("Getinputtokencounts", "post", f"{_R}/input_tokens",
               "Count the tokens of an input", shapes.InputTokens, ex.input_tokens,
-              body=shapes.InputTokensBody, can_miss=True,
+              body=bodies.InputTokensBody, can_miss=True,
               example={"model": "extractive", "input": ex.QUESTION}),
     Operation("Compactconversation", "post", f"{_R}/compact",
               "Make a conversation short: one item that stands for it", shapes.CompactionObject,
-              ex.compaction, body=shapes.CompactBody, can_miss=True,
+              ex.compaction, body=bodies.CompactBody, can_miss=True,
               example={"model": "extractive", "input": ex.QUESTION}),
     Operation("listInputItems", "get", f"{_R}/{{response_id}}/input_items",
               "List what a response was asked", shapes.ItemList, ex.input_items,
@@ -240,7 +241,7 @@ RESPONSES: Final = (
 
 CONVERSATIONS: Final = (
     Operation("createConversation", "post", _C, "Begin a conversation", shapes.ConversationObject,
-              ex.conversation, body=shapes.ConversationBody,
+              ex.conversation, body=bodies.ConversationBody,
               example={"items": [ex.user_item], "metadata": {"topic": "capitals"}}),
     Operation("getConversation", "get", _C1, "Get a conversation", shapes.ConversationObject,
               ex.conversation),
@@ -250,7 +251,7 @@ CONVERSATIONS: Final = (
     Operation("deleteConversation", "delete", _C1, "Delete a conversation with its items",
               shapes.ConversationDeleted, ex.conversation_deleted),
     Operation("createConversationItems", "post", f"{_C1}/items", "Add items",
-              shapes.ItemList, ex.input_items, body=shapes.ItemsBody,
+              shapes.ItemList, ex.input_items, body=bodies.ItemsBody,
               query=("include", "sourcebook"), example={"items": [ex.user_item]}),
     Operation("listConversationItems", "get", f"{_C1}/items", "List items", shapes.ItemList,
               ex.input_items, query=(*PAGE, "include", "sourcebook")),
