@@ -7,10 +7,11 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args
 
 from retrieval.errors import InvalidRequest
 
+Retrieval = Literal["auto", "tool", "forced"]
 PREFIX = "SOURCEBOOK_"
 _MIB = 1 << 20
 
@@ -62,7 +63,7 @@ class Settings:
     llm_api_key: str | None = _setting(None, "Its API key.")
     llm_model: str | None = _setting(None, "Its model; needed when llm_base_url is set.")
     llm_timeout_s: float = _setting(120.0, "Seconds to wait for the language model.")
-    llm_retrieval: str = _setting(
+    llm_retrieval: Retrieval = _setting(
         "auto",
         "Who searches: `forced`, we do before the model writes; `tool`, the model does;"
         " `auto`, we do, and the model may search again if its server takes tools.",
@@ -99,6 +100,7 @@ def _convert(name: str, type_name: str, raw: str) -> Any:
         "int | None": int,
         "float": float,
         "bool": _flag,
+        "Retrieval": _retrieval,
     }
     try:
         return converters.get(type_name, str)(raw)
@@ -107,6 +109,12 @@ def _convert(name: str, type_name: str, raw: str) -> Any:
         raise InvalidRequest(
             f"{variable} is {raw!r}; {type_name} is expected.", param=variable, code="invalid_type"
         ) from error
+
+
+def _retrieval(raw: str) -> str:
+    if raw not in get_args(Retrieval):
+        raise ValueError(raw)
+    return raw
 
 
 def _flag(raw: str) -> bool:
