@@ -130,7 +130,10 @@ class _Runs:
         return self.count.between(self.windows[first].start_char, self.windows[last].end_char)
 
     def _fits(self, first: int, last: int) -> bool:
-        return self._n_tokens(first, last) <= self.strategy.max_chunk_size_tokens
+        """Whether these windows may be one chunk: of the asked size, and of one sheet."""
+        sheets = {self.blocks.at(self.windows[i].start_char).place.sheet for i in (first, last)}
+        n_tokens = self._n_tokens(first, last)
+        return n_tokens <= self.strategy.max_chunk_size_tokens and len(sheets) == 1
 
     def _last(self, first: int, new: int) -> int:
         """The last window of the chunk from `first`, which has to reach window `new`."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from ingest.token_count import TokenCount
 from retrieval.sentences import sentence_spans
@@ -32,17 +33,21 @@ class Span:
 
 
 def window_spans(document: Document, *, count: TokenCount, target: int) -> Iterator[Span]:
-    """Windows of at most `target` tokens, holding all of the blocks' text once and in order."""
-    units = _units(document, count=count, target=target)
-    for section in _sections(_groups(units, count=count, target=target), target=target):
-        yield from _fill(section, count=count, target=target)
+    """Windows of at most `target` tokens, holding all of the blocks' text once and in order.
+
+    None holds rows of two sheets: it would have no place that can be told.
+    """
+    for _, sheet in groupby(document.blocks, key=lambda block: block.place.sheet):
+        units = _units(sheet, count=count, target=target)
+        for section in _sections(_groups(units, count=count, target=target), target=target):
+            yield from _fill(section, count=count, target=target)
 
 
 # --- blocks → units → groups ---------------------------------------------------------------
 
 
-def _units(document: Document, *, count: TokenCount, target: int) -> Iterator[Span]:
-    for block in document.blocks:
+def _units(blocks: Iterable[Block], *, count: TokenCount, target: int) -> Iterator[Span]:
+    for block in blocks:
         is_heading = block.kind == "heading"
         for start, end in _unit_spans(block, count=count, target=target):
             unit = Span(start, end, count.between(start, end), opens_section=is_heading)

@@ -296,3 +296,26 @@ def test_time_grows_with_length_only(body):
     start = time.process_time()
     run(doc, ChunkingStrategy(), embedder=minilm())
     assert time.process_time() - start < 20  # seconds; a quadratic step takes minutes
+
+
+def test_no_chunk_holds_rows_of_two_sheets():
+    rows = [(sheet, row) for sheet in ("Costs", "Plans") for row in range(1, 6)]
+    lines = [f"item: {sheet.lower()} {row}; amount: {row * 100}" for sheet, row in rows]
+    blocks, start = [], 0
+    for (sheet, row), line in zip(rows, lines, strict=True):
+        place = Place(sheet=sheet, first_row=row, last_row=row)
+        blocks.append(Block("table_row", start, start + len(line), place))
+        start += len(line) + 1
+    document = Document("application/x", "\n".join(lines), tuple(blocks))
+    embedder = HashEmbedder()
+    _, chunks = cut(
+        document,
+        ChunkingStrategy(),
+        filename="a.xlsx",
+        token_spans=embedder.token_spans,
+        max_tokens=embedder.max_tokens,
+    )
+    assert [chunk.place for chunk in chunks] == [
+        Place(sheet="Costs", first_row=1, last_row=5),
+        Place(sheet="Plans", first_row=1, last_row=5),
+    ]
