@@ -33,7 +33,7 @@ def check_schema(schema: Mapping[str, Any], *, name: str) -> None:
         Draft202012Validator.check_schema(dict(schema))
     except SchemaError as exc:
         problem = exc.message[:MAX_TOLD]
-    if schema.get("type") not in {"object", None}:
+    if schema.get("type") not in ("object", None):  # a list of types is no member of a set
         problem = f"schema must be a JSON Schema of 'type: \"object\"', got '{schema.get('type')}'"
     if problem:
         raise InvalidRequest(

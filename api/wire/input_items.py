@@ -7,6 +7,7 @@ from typing import Any, Final, NoReturn
 
 from api.answer.types import Item
 from api.wire.ids import check_id
+from api.wire.passed_items import STATUSES, citations, completed
 from api.wire.validation import (
     echo,
     empty,
@@ -38,7 +39,6 @@ _NEEDED: Final = {
 MAX_OUTPUT_CHARS = 10 * 1024 * 1024
 DETAILS: Final = ("auto", "low", "high", "original")
 PHASES: Final = ("commentary", "final_answer")
-_STATUSES: Final = ("in_progress", "completed", "incomplete")
 
 
 def input_items(given: Any, *, path: str = "input") -> list[Item]:
@@ -64,7 +64,7 @@ def _check_filled(value: str | list[Any], path: str, *, what: str) -> None:
 def _item(given: Any, *, path: str) -> Item:
     if not isinstance(given, dict):
         raise wrong_type(path, expected="an object", got=given)
-    kind = given.get("type") or "message"
+    kind = _kind(given, path=path) or "message"
     if kind == "message":
         return _given_message(given, path=path)
     if kind == "item_reference":
@@ -76,7 +76,13 @@ def _item(given: Any, *, path: str) -> Item:
         _text_field(given, name, path=path)
     if kind == "function_call_output":
         _check_output(given.get("output"), path=f"{path}.output")
-    return {**given, "id": given.get("id") or PASSED[kind] + secrets.token_hex(25)}
+    has_id = bool(given.get("id"))
+    id = _text_field(given, "id", path=path) if has_id else PASSED[kind] + secrets.token_hex(25)
+    return {**given, **completed(given, kind, path=path), "id": id}
+
+
+def _kind(given: dict[str, Any], *, path: str) -> str | None:
+    return None if given.get("type") is None else _text_field(given, "type", path=path)
 
 
 def _text_field(given: dict[str, Any], name: str, *, path: str) -> str:
@@ -109,7 +115,7 @@ def _given_message(given: dict[str, Any], *, path: str) -> Item:
     item = _message(role, given.get("content"), path=f"{path}.content")
     if isinstance(given.get("id"), str):
         item["id"] = given["id"]
-    if given.get("status") in _STATUSES:
+    if given.get("status") in STATUSES:
         item["status"] = given["status"]
     if given.get("phase") in PHASES:
         item["phase"] = given["phase"]
@@ -135,7 +141,7 @@ def _message(role: str, content: Any, *, path: str) -> Item:
 def _part(role: str, given: Any, *, path: str) -> dict[str, Any]:
     if not isinstance(given, dict):
         raise wrong_type(path, expected="an object", got=given)
-    kind = given.get("type")
+    kind = _kind(given, path=path)
     if kind in {"input_text", "output_text"}:
         return _text_part(role, given, path=f"{path}.text")
     if kind == "input_image":
@@ -191,8 +197,7 @@ def _text_part(role: str, given: dict[str, Any], *, path: str) -> dict[str, Any]
         raise InvalidRequest(expected, param=path, code="invalid_type")
     if role != "assistant":
         return {"type": "input_text", "text": text}
-    annotations = given.get("annotations")
-    kept = [a for a in annotations if isinstance(a, dict)] if isinstance(annotations, list) else []
+    kept = citations(given.get("annotations"))
     return {"type": "output_text", "annotations": kept, "logprobs": [], "text": text}
 
 

@@ -176,7 +176,7 @@ def _array_words(model: type[BaseModel], loc: Sequence[str | int]) -> str:
         if isinstance(step, int):
             here = (get_args(_bare(here)) or (None,))[0]
         elif isinstance(here := _bare(here), type) and issubclass(here, BaseModel):
-            here = here.model_fields[step].annotation
+            here = here.model_fields[step].annotation if step in here.model_fields else here
     item = _bare((get_args(_bare(here)) or (None,))[0])
     return "an array of strings" if item is str else "an array of objects"
 
