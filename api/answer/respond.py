@@ -109,7 +109,8 @@ class Run:
             with closing(self._prepared.model.write(self._task(), stop=self._stop)) as writer:
                 while (written := _next(writer, found)) is not None:
                     found = yield from self._take(written)
-                    self._checkpoint()
+                    if not isinstance(written, Finished):  # what has ended is saved once
+                        self._checkpoint()
         finally:
             self._put_message("incomplete")
 

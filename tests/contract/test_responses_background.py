@@ -7,11 +7,11 @@ import time
 
 import openai
 import pytest
-from chat_server import Script
 from test_api_files import refused
 from test_responses_api import QUESTION, check_events, cities, message
 from test_responses_llm import Talk, script, service, talk
 
+from api.answer import keep
 from api.answer.keep import load
 from retrieval.store.responses import StoredResponse
 
@@ -168,6 +168,15 @@ def test_response_of_a_dead_process_is_failed_with_what_was_written(talk):
     assert replayed[-1]["type"] == "response.failed"
 
 
+@pytest.mark.parametrize("background", [True, False])
+def test_saved_at_every_step_it_ends_all_the_same(talk, monkeypatch, background):
+    monkeypatch.setattr(keep, "CHECKPOINT_S", 0.0)
+    talk.says("Paris", " is", " it [1].")
+    events = talk.stream(background=background)
+    assert events[-1]["type"] == "response.completed"
+    assert events_of(talk, events[0]["response"]["id"]) == events
+
+
 def test_many_at_once_take_turns(talk):
     talk.says("Yes.", pause_s=0.02)
     made = [talk.ask(background=True).id for _ in range(20)]
@@ -177,6 +186,3 @@ def test_many_at_once_take_turns(talk):
 def test_extractive_runs_in_the_background_too(talk):
     made = talk.ask(model="extractive", input=QUESTION, background=True)
     assert ended(talk, made.id).output_text.startswith("Paris is the capital of France.")
-
-
-assert Script
