@@ -114,7 +114,7 @@ def turns_of(items: Iterable[Item]) -> list[Entry]:
             turns.extend(_turn(item))
         elif kind == "compaction":
             turns.extend(unpacked(item))
-        elif kind == "function_call":
+        elif kind == "function_call" and item.get("status") != "incomplete":
             turns.append(FunctionCall(item["call_id"], item["name"], item["arguments"]))
         elif kind == "function_call_output":
             turns.append(FunctionResult(item["call_id"], _output_text(item["output"])))

@@ -33,7 +33,7 @@ from retrieval.errors import FileSearchError, InvalidRequest
 if TYPE_CHECKING:
     from api.engine import Engine
 
-MAX_AGE_S: Final = 3600.0  # of a connection
+MAX_AGE_S = 3600.0  # of a connection
 MAX_KEPT: Final = 100  # responses that are not stored, on one connection; the oldest go
 GOING_AWAY: Final = 1001  # a close code of RFC 6455
 BUSY = InvalidRequest(
@@ -67,11 +67,11 @@ class Session:
         self._sending = asyncio.Lock()
         self._kept: dict[str, list[Item]] = {}  # conversation up to each unstored response
 
-    async def serve(self, *, max_age_s: float = MAX_AGE_S) -> None:
+    async def serve(self) -> None:
         """Answer until the client leaves or the connection is too old."""
         turn: asyncio.Task[None] | None = None
         try:
-            async with asyncio.timeout(max_age_s):
+            async with asyncio.timeout(MAX_AGE_S):
                 while True:
                     frame = await self._socket.receive_text()
                     if turn is not None and not turn.done():

@@ -16,8 +16,10 @@ from test_api_files import refused
 from test_conversations import PNG
 from test_responses_api import check_events, cities
 from test_responses_llm import Talk, script, service, talk
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
+
+from api.routes import websocket
 
 assert cities
 assert script
@@ -336,6 +338,17 @@ def test_websocket_bad_frame_is_an_error_frame(talk, frame, param):
         error = json.loads(ws.connection.recv(timeout=10))
         assert (error["type"], error["status"], error["error"]["param"]) == ("error", 400, param)
         assert ws.turn(input=[user("Hi")])[-1]["type"] == "response.completed"
+
+
+def test_websocket_that_is_too_old_is_closed_with_a_word(talk, monkeypatch):
+    monkeypatch.setattr(websocket, "MAX_AGE_S", 0.3)
+    talk.says("Fine.")
+    with socket(talk) as ws:
+        assert ws.turn(input=[user("Hi")])[-1]["type"] == "response.completed"
+        error = json.loads(ws.connection.recv(timeout=10))
+        assert error["error"]["code"] == "connection_limit"
+        with pytest.raises(ConnectionClosed):
+            ws.connection.recv(timeout=10)
 
 
 def test_websocket_of_another_site_is_refused(talk):

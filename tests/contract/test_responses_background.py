@@ -94,6 +94,18 @@ def test_any_stored_response_can_be_replayed(talk):
     assert replayed[-1]["response"] == made.to_dict()
 
 
+def test_a_stream_in_the_foreground_can_be_followed_by_others(talk):
+    talk.says(*["word "] * 40, pause_s=0.05)
+    raw = talk.cities.service.raw
+    body = talk.cities.body(model="scripted", stream=True)
+    with raw.stream("POST", "/v1/responses", json=body) as reply:
+        lines = (line for line in reply.iter_lines() if line.startswith("data: "))
+        response_id = [json.loads(next(lines)[6:]) for _ in range(3)][0]["response"]["id"]
+        followed = events_of(talk, response_id)
+        rest = [json.loads(line[6:]) for line in lines]
+    assert followed[3:] == rest
+
+
 def test_client_resumes_a_stream(talk):
     talk.says(*["word "] * 10, **SLOW)
     client = talk.cities.service.client

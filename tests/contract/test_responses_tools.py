@@ -213,6 +213,8 @@ def test_call_that_the_token_limit_cuts_is_incomplete(talk):
     final = talk.stream(tools=[WEATHER])[-1]["response"]
     assert final["status"] == "incomplete"
     assert final["output"][-1]["status"] == "incomplete"
+    talk.says("Once more, then.")
+    assert talk.ask(input="Go on.", previous_response_id=final["id"]).status == "completed"
 
 
 def test_call_with_broken_json_fails(talk):
