@@ -241,7 +241,7 @@ RESPONSES: Final = (
 
 CONVERSATIONS: Final = (
     Operation("createConversation", "post", _C, "Begin a conversation", shapes.ConversationObject,
-              ex.conversation, body=bodies.ConversationBody,
+              ex.conversation, body=bodies.ConversationBody, can_miss=True,
               example={"items": [ex.user_item], "metadata": {"topic": "capitals"}}),
     Operation("getConversation", "get", _C1, "Get a conversation", shapes.ConversationObject,
               ex.conversation),
