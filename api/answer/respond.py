@@ -250,7 +250,8 @@ class Run:
 
     def _end(self, status: str) -> None:
         self.body["status"] = status
-        self.body["service_tier"] = "default"
+        if status != "cancelled":  # as recorded
+            self.body["service_tier"] = "default"
         if status == "completed":
             self.body["completed_at"] = int(time.time())
 

@@ -108,6 +108,24 @@ def test_connection_gets_every_event_in_order():
     assert left.is_set()
 
 
+def test_a_slow_reader_slows_the_work():
+    made = []
+
+    def endless():
+        for event in events_of(10_000):
+            made.append(event)
+            yield event
+
+    async def read():
+        sent = stream.sent(endless, leave=lambda: None)
+        await anext(sent)
+        await asyncio.sleep(0.2)
+        await sent.aclose()
+
+    asyncio.run(read())
+    assert len(made) <= stream.MAX_WAITING + 2
+
+
 def test_silence_is_kept_alive():
     pieces, _ = collect(lambda: events_of(1, pause_s=0.2), keep_alive_s=0.05)
     assert pieces[0] == stream.KEEP_ALIVE
