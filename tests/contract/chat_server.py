@@ -77,8 +77,9 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
             for n, delta in enumerate(deltas):
                 if n == script.break_after:
                     return
-                time.sleep(script.pause_s)
-                self._chunk(delta if isinstance(delta, dict) else {"content": delta}, None)
+                whole = {"content": delta} if isinstance(delta, str) else dict(delta)
+                time.sleep(whole.pop("wait_s", script.pause_s))
+                self._chunk(whole, None)
             self._chunk({}, script.finish_reason)
             if script.usage is not None:
                 self._send({**self._base(), "choices": [], "usage": script.usage})

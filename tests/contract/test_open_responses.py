@@ -12,6 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 from chat_server import calling
+from conftest import serving
 from test_api_files import refused
 from test_conversations import PNG
 from test_responses_api import check_events, cities
@@ -19,7 +20,9 @@ from test_responses_llm import Talk, script, service, talk
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
+from api.engine import Engine
 from api.routes import websocket
+from api.settings import Settings
 
 assert cities
 assert script
@@ -354,6 +357,19 @@ def test_websocket_that_is_too_old_is_closed_with_a_word(talk, monkeypatch):
 def test_websocket_of_another_site_is_refused(talk):
     with pytest.raises(InvalidStatus, match="403"), socket(talk, origin="https://evil.example"):
         pass
+
+
+def test_websocket_needs_the_key_once_there_is_one(tmp_path):
+    settings = Settings(data=tmp_path, embedder="hash")
+    with Engine.open(settings=settings) as engine, serving(engine) as own:
+        _, key = engine.create_key("k")
+        url = own.url.replace("http", "ws", 1) + "/v1/responses"
+        with pytest.raises(InvalidStatus, match="401"), connect(url):
+            pass
+        headers = {"Authorization": f"Bearer {key}"}
+        with connect(url, additional_headers=headers) as connection:
+            final = Socket(connection).turn(model="extractive", input="Hi")[-1]
+    assert final["type"] == "response.completed"
 
 
 @pytest.mark.filterwarnings("ignore:connect.. must be used:DeprecationWarning")  # the client's

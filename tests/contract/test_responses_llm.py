@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import httpx2
 import openai
@@ -236,3 +236,13 @@ def test_library_asks_the_configured_model(talk):
     assert answer.text == f"{PARIS}."
     assert answer.citations[0].quote.startswith(PARIS)
     assert {hit.filename for hit in answer.hits} == {"paris.txt", "rome.txt", "oslo.txt"}
+
+
+def test_server_that_stalls_fails_with_what_was_written(talk, monkeypatch):
+    engine = talk.cities.service.engine
+    monkeypatch.setattr(engine, "settings", replace(engine.settings, llm_timeout_s=0.3))
+    talk.says("Paris ", {"content": "is", "wait_s": 1.5})
+    final = talk.stream(sourcebook={"fallback_citations": False})[-1]["response"]
+    assert final["status"] == "failed"
+    assert "0.3 seconds" in final["error"]["message"]
+    assert final["output"][-1]["content"][0]["text"] == "Paris"
