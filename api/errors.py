@@ -83,7 +83,8 @@ _NOT_FOUND: Final[Mapping[str, tuple[str, str | None]]] = {
     "item": ("Item with id '{id}' not found.", "input"),
     "conversation": ("Conversation with id '{id}' not found.", None),
     "conversation_item": (
-        "Conversation item with id '{id}' not found in conversation '{within}'.", None
+        "Conversation item with id '{id}' not found in conversation '{within}'.",
+        None,
     ),
     "model": ("The model '{id}' does not exist", None),
 }

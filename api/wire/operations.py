@@ -265,5 +265,13 @@ HEALTH: Final = Operation("health", "get", "/healthz", "Whether the server works
                           {"status": "ok"})
 # fmt: on
 
-OPERATIONS: Final = (*FILES, *UPLOADS, *STORES, *STORE_FILES, *MODELS, *RESPONSES, *CONVERSATIONS,
-                     HEALTH)
+OPERATIONS: Final = (
+    *FILES,
+    *UPLOADS,
+    *STORES,
+    *STORE_FILES,
+    *MODELS,
+    *RESPONSES,
+    *CONVERSATIONS,
+    HEALTH,
+)
