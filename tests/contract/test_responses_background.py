@@ -100,7 +100,8 @@ def test_a_stream_in_the_foreground_can_be_followed_by_others(talk):
     body = talk.cities.body(model="scripted", stream=True)
     with raw.stream("POST", "/v1/responses", json=body) as reply:
         lines = (line for line in reply.iter_lines() if line.startswith("data: "))
-        response_id = [json.loads(next(lines)[6:]) for _ in range(3)][0]["response"]["id"]
+        begun = [json.loads(next(lines)[6:]) for _ in range(3)]
+        response_id = begun[0]["response"]["id"]
         followed = events_of(talk, response_id)
         rest = [json.loads(line[6:]) for line in lines]
     assert followed[3:] == rest
