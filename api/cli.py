@@ -50,7 +50,9 @@ def main(context: click.Context, data: Path | None) -> None:
 
 @main.command()
 @click.option("--host", help="Address.  [env: SOURCEBOOK_HOST; default: 127.0.0.1]")
-@click.option("--port", type=int, help="Port.  [env: SOURCEBOOK_PORT; default: 8377]")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), help="Port.  [env: SOURCEBOOK_PORT; default: 8377]"
+)
 @click.option(
     "--open",
     "is_open",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 from pathspec import GitIgnoreSpec
 
-from retrieval.errors import Conflict, InvalidRequest, NotFound, RequestError
+from retrieval.errors import Conflict, InvalidRequest, NotFound, RequestError, StoreUnwritable
 from retrieval.types import Attachment, Attributes, VectorStore
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def index_paths(
 
     Raises:
         InvalidRequest: a path does not exist, or two files have the same relative path.
+        StoreUnwritable: the disk is full; what was queued is indexed by the next run.
     """
     began = time.monotonic()
     everything = find_files(paths, glob=selection.glob, exclude=selection.exclude)
@@ -112,6 +114,8 @@ def index_paths(
         run.delete_missing({file.path for file in found})
     while n_pending := run.n_pending():
         report(len(found) - n_pending, len(found))
+        if isinstance(hindrance := engine.hindered_by(), StoreUnwritable):
+            raise hindrance
         time.sleep(_POLL_S)
     engine.refresh_indexes([vector_store.id])
     report(len(found), len(found))
@@ -152,18 +156,30 @@ def find_files(
 
 def _under(path: Path) -> Iterator[FoundFile]:
     if path.is_file():
-        yield FoundFile(path, path.name)
+        yield FoundFile(path, _known_as(path.name))
     elif path.is_dir():
         for location in sorted(path.rglob("*")):
             relative = location.relative_to(path)
             if location.is_file() and not any(part.startswith(".") for part in relative.parts):
-                yield FoundFile(location, relative.as_posix())
+                yield FoundFile(location, _known_as(relative.as_posix()))
     else:
         raise InvalidRequest(f"There is no file or folder {path}.", param="paths", code=None)
 
 
+def _known_as(path: str) -> str:
+    r"""A path as text; bytes in it that are not UTF-8 are spelt out, the same way each time.
+
+    >>> _known_as("caf\udce9.txt")
+    'caf\\xe9.txt'
+    """
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
 def _store(engine: Engine, name_or_id: str) -> VectorStore:
     """The vector store of this id or name; a new one when all of that name have expired."""
+    if not name_or_id.strip():
+        message = "Invalid 'store': an id or a name is needed."
+        raise InvalidRequest(message, param="store", code="empty_string")
     is_id = name_or_id.startswith("vs_")
     try:
         store = engine.resolve_store(name_or_id)

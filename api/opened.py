@@ -13,7 +13,7 @@ from api.sweeper import Sweeper
 from ingest.sandbox import Limits
 from ingest.worker import Worker
 from retrieval.embedder import Embedder, load_embedder
-from retrieval.errors import NotFound, StoreBusy
+from retrieval.errors import NotFound, Unavailable
 from retrieval.indexes import Indexes
 from retrieval.store import Store
 
@@ -90,6 +90,10 @@ class Opened:
                     on_idle=self.refresh_indexes,
                 )
 
+    def hindered_by(self) -> Unavailable | None:
+        """Why nothing can be indexed just now, such as a full disk; None if nothing is known."""
+        return self._worker.hindered_by if self._worker else None
+
     def start_sweeper(self) -> None:
         """Begin to take out what expires also when nobody asks for it."""
         with self._worker_lock:
@@ -102,7 +106,7 @@ class Opened:
         Searches do the first by themselves; done ahead, it costs no search any time.
         """
         for store_id in store_ids:
-            with contextlib.suppress(NotFound, StoreBusy), self.store.read() as view:
+            with contextlib.suppress(NotFound, Unavailable), self.store.read() as view:
                 model_id = view.commits.model_id(store_id)
                 self._indexes.view(view.commits, store_id, model_id=model_id)
         self._indexes.save()

@@ -24,7 +24,7 @@ def errors_shown() -> Iterator[None]:
 
     try:
         yield
-    except FileSearchError as error:
+    except (FileSearchError, OSError) as error:
         fail(str(error))
     except KeyboardInterrupt:
         fail("Stopped. Nothing is lost: what was queued is indexed by the next run.", code=130)
@@ -84,7 +84,17 @@ def as_date(at: int | None) -> str | None:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+    text = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else str(value)
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    r"""Names come from anywhere; what would move the terminal's cursor is spelt out.
+
+    >>> printable("a\nb.txt")
+    'a\\nb.txt'
+    """
+    return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def print_report(report: IndexReport) -> None:
@@ -97,7 +107,7 @@ def print_report(report: IndexReport) -> None:
         f" {report.n_chunks} chunks in {report.seconds:.1f} s"
     )
     for failure in report.failures:
-        click.echo(f"  {failure.path}: {failure.message or failure.code}", err=True)
+        click.echo(f"  {printable(failure.path)}: {failure.message or failure.code}", err=True)
 
 
 def hit_as_dict(hit: Hit) -> dict[str, Any]:
@@ -129,7 +139,7 @@ def print_hit(rank: int, hit: Hit, *, query: str) -> None:
 
     where = _where(hit.place.as_dict())
     heading = " > ".join(hit.heading_path)
-    title = "  ".join(part for part in (hit.filename, where, heading) if part)
+    title = "  ".join(part for part in (printable(hit.filename), where, heading) if part)
     click.echo(f"{rank}. {click.style(title, bold=True)}  [{hit.score:.2f}]")
     click.echo(f"   {snippet(hit.text, query)}")
 
@@ -175,6 +185,6 @@ def print_answer(answer: Answer) -> None:
     click.echo(answer.text)
     for number, citation in enumerate(answer.citations, start=1):
         where = _where(citation.place.as_dict())
-        source = ", ".join(part for part in (citation.filename, where) if part)
+        source = ", ".join(part for part in (printable(citation.filename), where) if part)
         click.echo(f"\n[{number}] {click.style(source, bold=True)}")
         click.echo(f"    “{' '.join(citation.quote.split())}”")

@@ -154,7 +154,8 @@ def parse_object(raw: bytes) -> dict[str, Any]:
     except RecursionError:
         _unparsable("it is nested too deeply")
     except ValueError as exc:  # NaN and its like, and integers of thousands of digits
-        _unparsable(str(exc))
+        many = str(exc).startswith("Exceeds the limit")
+        _unparsable("an integer has too many digits" if many else str(exc))
     if not isinstance(value, dict):
         kind = "an array" if isinstance(value, list) else "a single value"
         message = f"Invalid type for the request body: expected an object, but got {kind} instead."

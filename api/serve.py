@@ -58,10 +58,11 @@ def listen(host: str, port: int) -> socket.socket:
     try:
         listener.bind((host, port))
         listener.listen()  # calls wait for the server instead of being refused
-    except OSError as error:
+    except (OSError, OverflowError) as error:
         listener.close()
+        reason = error.strerror if isinstance(error, OSError) else "a port is 0 to 65535"
         raise Unavailable(
-            f"Cannot listen on {host}:{port}: {error.strerror}. Choose another with --port."
+            f"Cannot listen on {host}:{port}: {reason}. Choose another with --port."
         ) from error
     return listener
 

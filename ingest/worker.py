@@ -112,6 +112,7 @@ class Worker:
         self._limits = limits
         self._max_tokens = max_tokens
         self._on_idle = on_idle
+        self.hindered_by: Unavailable | None = None  # why no job can be taken just now
         self._stop = threading.Event()
         self._wake = threading.Condition()
         self._active: set[Job] = set()
@@ -164,10 +165,13 @@ class Worker:
 
     def _claim_patiently(self) -> Job | None:
         try:
-            return self._claim()
-        except Unavailable:  # another process holds the lock; the next poll tries again
-            logger.warning("store_busy")
+            job = self._claim()
+        except Unavailable as error:  # locked, or the disk is full; the next poll tries again
+            logger.warning("store_unavailable", extra={"error": str(error)})
+            self.hindered_by = error
             return None
+        self.hindered_by = None
+        return job
 
     def _claim(self) -> Job | None:
         with self._store.read() as view:
@@ -187,10 +191,11 @@ class Worker:
         except (LostLease, NotFound):
             logger.info("job_lost", extra={"job": job.n})
         except Stopping:
-            with self._store.write() as tables:
+            with contextlib.suppress(Unavailable), self._store.write() as tables:
                 tables.jobs.give_back(job)
         except Exception as error:  # noqa: BLE001 - the outermost handler of the worker
-            self._settle(job, error)
+            with contextlib.suppress(Unavailable):  # if so, the lease ends and the job is free
+                self._settle(job, error)
         finally:
             with self._active_lock:
                 self._active.discard(job)

@@ -18,6 +18,7 @@
     │ └ OverBudget            parsing went past its time, memory or size limit
     ├ Unavailable             try again later; may say after how many seconds
     │ ├ StoreBusy             another process held the write lock too long
+    │ ├ StoreUnwritable       the disk is full, or the data folder may only be read
     │ └ ModelUnavailable      an embedding model or LLM cannot be reached or loaded
     └ StoreError              the operator must act
       ├ CorruptStore          stored bytes are not what was written
@@ -156,6 +157,10 @@ class Unavailable(FileSearchError):
 
 class StoreBusy(Unavailable):
     """Another process kept the write lock for longer than the timeout."""
+
+
+class StoreUnwritable(Unavailable):
+    """The data folder cannot be written: the disk is full, or the folder may only be read."""
 
 
 class ModelUnavailable(Unavailable):

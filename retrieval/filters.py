@@ -99,7 +99,8 @@ class _Parser:
         if op in COMPARISONS:
             return _comparison(obj, path)
         allowed = ", ".join(f"'{name}'" for name in (*COMPARISONS, *COMPOUNDS))
-        raise InvalidFilter(f"{path}.type", f"{op!r} is no operator; allowed are {allowed}.")
+        got = "null" if op is None else repr(op)
+        raise InvalidFilter(f"{path}.type", f"{got} is no operator; allowed are {allowed}.")
 
     def _compound(self, obj: Mapping[str, Any], path: str, *, depth: int) -> Compound:
         _no_other_keys(obj, ("type", "filters"), path)

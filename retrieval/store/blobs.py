@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import tempfile
@@ -10,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Protocol
 
-from retrieval.errors import CorruptStore, TooLarge
+from retrieval.errors import CorruptStore, StoreUnwritable, TooLarge
 from retrieval.faults import point
 from retrieval.types import Blob
 
 _PIECE_BYTES = 1 << 20
+_UNWRITABLE = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 _STALE_S = 24 * 3600  # no upload is in the air for a day
 
 
@@ -56,6 +58,7 @@ class Blobs:
 
         Raises:
             TooLarge: the stream holds more than `limit_bytes`.
+            StoreUnwritable: the disk is full.
         """
         handle, name = tempfile.mkstemp(dir=self._staging)
         path = Path(name)
@@ -64,8 +67,11 @@ class Blobs:
                 blob = _copy(content, out, limit_bytes=limit_bytes)
                 out.flush()
                 os.fsync(out.fileno())
-        except BaseException:
+        except BaseException as error:
             path.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno in _UNWRITABLE:
+                message = f"The data folder cannot be written: {error.strerror}."
+                raise StoreUnwritable(message) from error
             raise
         return Staged(blob, path)
 

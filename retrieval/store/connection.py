@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from retrieval.errors import CorruptStore, StoreBusy
+from retrieval.errors import CorruptStore, StoreBusy, StoreUnwritable
 from retrieval.faults import point
 from retrieval.store.blobs import Blobs
 from retrieval.store.migrations import migrate
@@ -18,6 +18,7 @@ from retrieval.store.tables import Tables
 DATABASE = "sourcebook.db"
 # Another process may hold the lock for as long as the commit of a very large file takes.
 BUSY_TIMEOUT_S = 60.0
+_UNWRITABLE = ("disk is full", "disk I/O error", "readonly", "unable to open")  # SQLite's words
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a commit that was answered survives a power cut
@@ -36,7 +37,10 @@ class Store:
     """
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.time) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreUnwritable(f"Cannot make the data folder {folder}: {error}.") from error
         self.folder = folder
         self.blobs = Blobs(folder / "blobs")
         self.clock = clock
@@ -95,12 +99,12 @@ class Store:
             self._writing_thread = threading.get_ident()
             try:
                 yield Tables(self._writer, self.clock)
+                self._writer.commit()  # on a full disk it raises, and leaves all to roll back
             except BaseException:
                 self._writer.rollback()
                 raise
             finally:
                 self._writing_thread = None
-            self._writer.commit()
 
     def expire(self) -> None:
         """Take out what has expired by now; durable on return, with its bytes gone.
@@ -187,6 +191,8 @@ def _translated(path: Path) -> Iterator[None]:
     except sqlite3.OperationalError as error:
         if "locked" in str(error) or "busy" in str(error):
             raise StoreBusy("The data folder is busy with another writer.") from error
+        if any(reason in str(error) for reason in _UNWRITABLE):
+            raise StoreUnwritable(f"The data folder cannot be written: {error}.") from error
         raise
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.IntegrityError | sqlite3.ProgrammingError):

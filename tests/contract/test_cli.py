@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
@@ -160,6 +161,8 @@ def test_a_question_is_answered_with_its_source(sourcebook, folder):
         (["search", " ", "--store", "n"], "query"),
         (["index", "no-such-folder", "--store", "n"], "no-such-folder"),
         (["index", ".", "--store", "n", "--attr", "novalue"], "key=value"),
+        (["index", ".", "--store", " "], "store"),
+        (["--data", "/dev/null/x", "stores"], "/dev/null/x"),
     ],
 )
 def test_a_wrong_argument_is_one_clear_line(sourcebook, folder, arguments, message):
@@ -167,6 +170,13 @@ def test_a_wrong_argument_is_one_clear_line(sourcebook, folder, arguments, messa
     done = sourcebook(*arguments, expect=2)
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("port", ["-1", "65536"])
+def test_a_port_that_cannot_be_is_refused(sourcebook, environment, port):
+    assert "65535" in sourcebook("serve", "--port", port, expect=2).stderr
+    environment["SOURCEBOOK_PORT"] = port
+    assert sourcebook("serve", expect=2).stderr.count("\n") == 1
 
 
 def test_an_ambiguous_name_lists_the_ids(sourcebook, environment, folder):
@@ -251,3 +261,41 @@ def test_ctrl_c_loses_nothing(sourcebook, environment, tmp_path):
     assert report["failures"] == []
     (row,) = json.loads(sourcebook("stores", "--json").stdout)
     assert (row["files"], row["in_progress"], row["failed"]) == (60, 0, 0)
+
+
+def test_names_that_are_no_text_or_no_single_line_are_spelt_out(sourcebook, folder):
+    (folder / os.fsdecode(b"caf\xe9.txt")).write_text("A cuckoo calls the hours.")
+    (folder / "two\nlines.txt").write_text("A gong strikes the quarters.")
+    report = json.loads(sourcebook("index", folder, "--store", "n", "--json").stdout)
+    assert (report["n_added"], report["failures"]) == (4, [])
+    again = json.loads(sourcebook("index", folder, "--store", "n", "--json").stdout)
+    assert again["n_unchanged"] == 4
+    table = sourcebook("files", "--store", "n").stdout.splitlines()
+    assert len(table) == 5
+    assert any("caf\\xe9.txt" in line for line in table)
+    assert any("two\\nlines.txt" in line for line in table)
+
+
+def test_a_full_disk_ends_a_run_in_one_line_and_loses_nothing(sourcebook, environment, tmp_path):
+    folder = tmp_path / "many"
+    folder.mkdir()
+    for number in range(20):
+        (folder / f"{number}.txt").write_text(
+            " ".join(f"word{number}x{place}" for place in range(4000))
+        )
+    sourcebook("stores")
+    full = subprocess.run(
+        [COMMAND, "index", folder, "--store", "n"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, 600_000)),
+    )
+    assert full.returncode == 2, full.stderr
+    assert "cannot be written" in full.stderr.splitlines()[-1]
+    report = json.loads(sourcebook("index", folder, "--store", "n", "--json").stdout)
+    assert report["failures"] == []
+    (row,) = json.loads(sourcebook("stores", "--json").stdout)
+    assert (row["files"], row["in_progress"], row["failed"]) == (20, 0, 0)

@@ -9,7 +9,13 @@ from contextlib import closing
 import numpy as np
 import pytest
 
-from retrieval.errors import IncompatibleStore, InvalidRequest, NotFound, TooLarge
+from retrieval.errors import (
+    IncompatibleStore,
+    InvalidRequest,
+    NotFound,
+    StoreUnwritable,
+    TooLarge,
+)
 from retrieval.store import Store
 from retrieval.store.documents import PART_CHARS
 from retrieval.store.migrations import VERSION, schema
@@ -442,3 +448,23 @@ def test_an_index_follows_expiry_as_it_follows_deletion(store, clock):
         (change,) = view.commits.changes(store_id, after=seq)
     assert (change.file_n, change.deleted) == (number, True)
     assert row_counts(store)["vectors"] == row_counts(store)["documents"] == 0
+
+
+def test_a_full_disk_rolls_back_and_writing_goes_on_when_there_is_room(tmp_path):
+    with closing(Store(tmp_path)) as store:
+        (n_pages,) = store._writer.execute("PRAGMA page_count").fetchone()
+        store._writer.execute(f"PRAGMA max_page_count = {n_pages + 2}")
+        with pytest.raises(StoreUnwritable, match="full"), store.write() as tables:
+            for number in range(1000):
+                tables.vector_stores.add(
+                    name=str(number) * 100, description=None, expires_after_days=None,
+                    metadata={}, model_id="m",
+                )  # fmt: skip
+        store._writer.execute("PRAGMA max_page_count = 1000000")
+        with store.write() as tables:
+            tables.vector_stores.add(
+                name="one", description=None, expires_after_days=None, metadata={}, model_id="m"
+            )
+        with store.read() as view:
+            assert [found.name for found in view.vector_stores.named("one")] == ["one"]
+            assert not view.vector_stores.named("0" * 100)
