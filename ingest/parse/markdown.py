@@ -36,7 +36,10 @@ def read(path: Path, media_type: str) -> Document:
     text = decode(path.read_bytes())
     scan = _Scan(text)
     spans = list(scan.spans())
-    first = next((span.heading_path[0] for span in spans if span.kind == "heading"), None)
+    first = next(
+        (span.heading_path[0] for span in spans if span.kind == "heading" and span.heading_path),
+        None,
+    )
     return verbatim.document(media_type, text, spans, title=scan.title or first)
 
 

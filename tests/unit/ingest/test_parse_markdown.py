@@ -80,6 +80,11 @@ def test_title_is_the_first_heading_without_front_matter(parsed):
     assert parsed("intro\n\n# Main *point*\n", "a.md").title == "Main point"
 
 
+def test_a_heading_without_words_is_no_title(parsed):
+    assert parsed("#\n\n# Main\n", "a.md").title == "Main"
+    assert parsed("#", "a.md").text == "#"
+
+
 def test_fence_without_end_runs_to_the_end(parsed):
     assert outline(parsed("a\n\n~~~\n# x\n\ny\n", "a.md"))[1] == ("code", "~~~\n# x\n\ny")
 
