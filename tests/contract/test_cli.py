@@ -30,7 +30,7 @@ def sourcebook(environment):
             env=environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
         assert done.returncode == expect, done.stderr
@@ -60,7 +60,7 @@ def serving(environment):
             yield server
         finally:
             server.send_signal(signal.SIGTERM)
-            assert server.wait(timeout=20) == 0
+            assert server.wait(timeout=90) == 0
 
 
 def test_help_names_every_command_and_is_quick(sourcebook):
@@ -205,7 +205,7 @@ def test_two_runs_at_once_share_one_vector_store(sourcebook, environment, folder
             )
             for _ in range(3)
         ]
-        reports = [json.loads(run.communicate(timeout=60)[0]) for run in runs]
+        reports = [json.loads(run.communicate(timeout=180)[0]) for run in runs]
     assert len({report["store_id"] for report in reports}) == 1
     assert [report["failures"] for report in reports] == [[], [], []]
     listed = json.loads(sourcebook("files", "--store", "n", "--json").stdout)

@@ -59,7 +59,7 @@ def upload(engine, text, filename="a.txt"):
     return engine.upload(io.BytesIO(content), filename=filename)
 
 
-def settled(engine, store_id, file_id, timeout_s=20):
+def settled(engine, store_id, file_id, timeout_s=90):
     deadline = time.monotonic() + timeout_s
     while (found := engine.attachment(store_id, file_id)).status == "in_progress":
         assert time.monotonic() < deadline, "still in progress"

@@ -45,9 +45,9 @@ def test_the_points_listed_here_are_those_in_the_source():
 def test_killed_at_a_point_nothing_is_half_there(point, after, folder, tmp_path, run_child):
     data = tmp_path / "data"
     child = run_child(data, folder, point=point, after=after)
-    assert child.wait(timeout=60) == -signal.SIGKILL
+    assert child.wait(timeout=180) == -signal.SIGKILL
     assert_whole_or_absent(data)
-    assert run_child(data, folder).wait(timeout=60) == 0
+    assert run_child(data, folder).wait(timeout=180) == 0
     assert_all_there_once(data, folder)
 
 
@@ -61,27 +61,27 @@ def test_killed_at_random_moments_it_ends_complete(folder, tmp_path, run_child):
         child.wait()
         if (data / "sourcebook.db").exists():
             assert_whole_or_absent(data)
-    assert run_child(data, folder).wait(timeout=60) == 0
+    assert run_child(data, folder).wait(timeout=180) == 0
     assert_all_there_once(data, folder)
 
 
 def test_a_changed_file_is_old_or_new_but_never_both(folder, tmp_path, run_child):
     data = tmp_path / "data"
-    assert run_child(data, folder).wait(timeout=60) == 0
+    assert run_child(data, folder).wait(timeout=180) == 0
     (folder / "note-3.md").write_text("# Note 3\n\n" + "Now it is changed3x. " * 40)
     for point, expected in (("commit.before", "w3x"), ("commit.after", "changed3x")):
         child = run_child(data, folder, point=point)
-        assert child.wait(timeout=60) == -signal.SIGKILL
+        assert child.wait(timeout=180) == -signal.SIGKILL
         with closing(open_engine(data)) as engine:
             texts = {t for t in ("w3x", "changed3x") if found(engine, t, "note-3.md")}
         assert texts == {expected}
-    assert run_child(data, folder).wait(timeout=60) == 0
+    assert run_child(data, folder).wait(timeout=180) == 0
     assert_all_there_once(data, folder, words={3: "changed3x"})
 
 
 def test_deleting_the_index_folder_loses_no_answer(folder, tmp_path, run_child):
     data = tmp_path / "data"
-    assert run_child(data, folder).wait(timeout=60) == 0
+    assert run_child(data, folder).wait(timeout=180) == 0
     for path in sorted((data / "index").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     assert_all_there_once(data, folder)
@@ -89,7 +89,7 @@ def test_deleting_the_index_folder_loses_no_answer(folder, tmp_path, run_child):
 
 def test_a_damaged_index_is_built_anew(folder, tmp_path, run_child):
     data = tmp_path / "data"
-    assert run_child(data, folder).wait(timeout=60) == 0
+    assert run_child(data, folder).wait(timeout=180) == 0
     damaged = [path for path in (data / "index").rglob("*") if path.is_file()]
     assert damaged
     for path in damaged:

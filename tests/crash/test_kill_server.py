@@ -35,7 +35,7 @@ def server(data):
             process.kill()
 
 
-def settled(client, store_id, timeout_s=60):
+def settled(client, store_id, timeout_s=180):
     deadline = time.monotonic() + timeout_s
     while (store := client.vector_stores.retrieve(store_id)).file_counts.in_progress:
         assert time.monotonic() < deadline, f"stuck: {store.file_counts}"

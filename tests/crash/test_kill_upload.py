@@ -66,9 +66,9 @@ def pending_upload(data):
 def test_a_completion_that_dies_is_whole_or_can_be_done_again(point, tmp_path, run_child):
     upload = pending_upload(tmp_path)
     child = run_child(tmp_path, upload.id, point=point, program=COMPLETE)
-    assert child.wait(timeout=60) == -signal.SIGKILL
+    assert child.wait(timeout=180) == -signal.SIGKILL
     again = run_child(tmp_path, upload.id, program=COMPLETE)
-    assert (again.wait(timeout=60) == 0) == (point != "upload.after"), again.stderr.read()
+    assert (again.wait(timeout=180) == 0) == (point != "upload.after"), again.stderr.read()
     with closing(open_engine(tmp_path)) as engine:
         (file,) = engine.files(PageRequest()).items
         with engine.open_file(file.id) as content:
@@ -86,13 +86,13 @@ def test_a_part_that_dies_leaves_no_part(tmp_path, run_child):
     )
     upload = pending_upload(tmp_path)
     child = run_child(tmp_path, upload.id, point="blob.published", program=program)
-    assert child.wait(timeout=60) == -signal.SIGKILL
+    assert child.wait(timeout=180) == -signal.SIGKILL
     with closing(open_engine(tmp_path)) as engine:
         engine.store.sweep()
         with engine.store.read() as view:
             assert view.uploads.n_bytes(upload.id) == len(WHOLE)
             assert engine.store.blobs.names() == view.used_blobs()
-    assert run_child(tmp_path, upload.id, program=COMPLETE).wait(timeout=60) == 0
+    assert run_child(tmp_path, upload.id, program=COMPLETE).wait(timeout=180) == 0
 
 
 def test_expiry_that_dies_before_the_bytes_are_gone_is_finished_by_the_next_start(
@@ -104,7 +104,7 @@ def test_expiry_that_dies_before_the_bytes_are_gone_is_finished_by_the_next_star
         kept = engine.upload(io.BytesIO(b"long life"), filename="b")
         engine.create_vector_store(file_ids=[file.id, kept.id])
     child = run_child(tmp_path, file.id, point="expired", program=LATER)
-    assert child.wait(timeout=60) == -signal.SIGKILL
+    assert child.wait(timeout=180) == -signal.SIGKILL
     with closing(sqlite3.connect(tmp_path / "sourcebook.db")) as connection:
         for table, left in (("files", 1), ("attachments", 1), ("jobs", 1), ("upload_parts", 0)):
             assert connection.execute(f"SELECT count(*) FROM {table}").fetchone() == (left,)
