@@ -64,9 +64,12 @@ def serving(environment):
 
 
 def test_help_names_every_command_and_is_quick(sourcebook):
-    began = time.monotonic()
-    text = sourcebook("--help").stdout
-    assert time.monotonic() - began < 2  # 0.5 s on an idle machine; this one may be busy
+    seconds = []
+    for _ in range(5):
+        began = time.monotonic()
+        text = sourcebook("--help").stdout
+        seconds.append(time.monotonic() - began)
+    assert min(seconds) < 0.5  # the best of five: the machine may be busy
     assert re.findall(r"^  (\w+)  ", text, re.MULTILINE) == [
         "ask", "files", "index", "keys", "search", "serve", "stores",
     ]  # fmt: skip
