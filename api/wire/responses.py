@@ -294,5 +294,10 @@ def _echo(given: CreateResponse, offered: Offered, choice: str | dict[str, Any])
         "user": given.user,
         "safety_identifier": given.safety_identifier,
         "prompt_cache_key": given.prompt_cache_key,
-        "prompt_cache_retention": given.prompt_cache_retention,
+        "prompt_cache_retention": _retention(given.prompt_cache_retention),
     }
+
+
+def _retention(given: str | None) -> str | None:
+    """The spelling of today; clients of 2025 write a hyphen."""
+    return "in_memory" if given == "in-memory" else given

@@ -384,3 +384,11 @@ def test_client_parses_the_stream(cities):
 
 def test_schema_of_a_response_is_the_published_one():
     assert validator("post", "/responses", 200) is not None
+
+
+@pytest.mark.parametrize("spelling", ["in-memory", "in_memory"])
+def test_cache_retention_is_echoed_in_the_spelling_of_today(service: Service, spelling: str):
+    response = service.client.responses.create(
+        model="extractive", input="Hello", prompt_cache_retention=spelling
+    )
+    assert response.prompt_cache_retention == "in_memory"
