@@ -14,7 +14,7 @@ import threading
 import unicodedata
 from functools import lru_cache
 
-import Stemmer  # type: ignore[import-not-found, import-untyped, unused-ignore]
+import Stemmer
 
 # Lucene's English list, and the words that questions are made of.
 _STOP_WORDS = """

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import faiss  # type: ignore[import-not-found, import-untyped, unused-ignore]
+import faiss
 import numpy as np
 from numpy.typing import NDArray
 

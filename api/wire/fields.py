@@ -9,14 +9,9 @@ from typing import Annotated, Any, Final, Literal
 from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from api.wire.validation import Closed, kind_of, refuse, too_long
-from retrieval.types import ChunkingStrategy
-
-MAX_PAIRS = 16
-MAX_KEY_CHARS = 64
-MAX_VALUE_CHARS = 512
-
-MIN_CHUNK_TOKENS = 100
-MAX_CHUNK_TOKENS = 4096
+from retrieval.limits import MAX_ATTRIBUTES as MAX_PAIRS
+from retrieval.limits import MAX_KEY_CHARS, MAX_VALUE_CHARS
+from retrieval.types import MAX_CHUNK_TOKENS, MIN_CHUNK_TOKENS, ChunkingStrategy
 
 _CHUNK_SIZES: Final = ("max_chunk_size_tokens", "chunk_overlap_tokens")
 
