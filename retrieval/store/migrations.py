@@ -15,7 +15,7 @@ from retrieval.errors import IncompatibleStore
 if TYPE_CHECKING:
     from sqlite_utils import Database, Migrations
 
-VERSION = 3
+VERSION = 4
 
 
 def schema() -> str:
@@ -77,6 +77,10 @@ def _steps() -> Migrations:
     @steps(name="0003_running_responses_conversations")
     def _running_responses_conversations(database: Database) -> None:
         _run(database, "schema_v3.sql")
+
+    @steps(name="0004_progress_sources_models")
+    def _progress_sources_models(database: Database) -> None:
+        _run(database, "schema_v4.sql")
 
     return steps
 

@@ -66,7 +66,8 @@ CREATE TABLE document_parts (
 ) STRICT;
 
 -- A file in a vector store: the unit of work, of retry and of failure. `seq` is the store's
--- commit that last changed it, `content_seq` the one that last put its chunks in place.
+-- commit that last changed it, `content_seq` the one that last put its chunks in place. `source_*`
+-- is what the file at `path` looked like when it was indexed: if it still does, it is not read.
 CREATE TABLE attachments (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
   vector_store_n INTEGER NOT NULL REFERENCES vector_stores (n) ON DELETE CASCADE,
@@ -84,6 +85,8 @@ CREATE TABLE attachments (
   document_n INTEGER REFERENCES documents (n),
   seq INTEGER NOT NULL DEFAULT 0,
   content_seq INTEGER NOT NULL DEFAULT 0,
+  source_mtime_ns INTEGER,
+  source_bytes INTEGER,
   UNIQUE (vector_store_n, file_n)
 ) STRICT;
 CREATE INDEX attachments_by_seq ON attachments (vector_store_n, seq);
@@ -173,7 +176,8 @@ CREATE TABLE chunks (
 ) STRICT, WITHOUT ROWID;
 
 -- The queue: one row for each attachment that is to be indexed, gone when it is. `attempts`
--- counts claims, crashes included; `failures` counts attempts that ended with an error.
+-- counts claims, crashes included; `failures` counts attempts that ended with an error. The
+-- worker that holds the job says how far it is: `n_done` of `n_total` units of `stage`.
 CREATE TABLE jobs (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
   attachment_n INTEGER NOT NULL UNIQUE REFERENCES attachments (n) ON DELETE CASCADE,
@@ -182,7 +186,10 @@ CREATE TABLE jobs (
   failures INTEGER NOT NULL DEFAULT 0,
   run_after REAL NOT NULL DEFAULT 0,
   owner TEXT,
-  lease_expires_at REAL
+  lease_expires_at REAL,
+  stage TEXT,
+  n_done INTEGER NOT NULL DEFAULT 0,
+  n_total INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX jobs_by_turn ON jobs (priority, n);
 
