@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from conformance import Exchange, check_exchange
-from conftest import running
+from http_service import running
 
 from api.app import create_app
 from api.engine import Engine

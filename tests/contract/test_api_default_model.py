@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Service, serving
+from http_service import Service, serving
 
 from api.engine import Engine
 from api.settings import Settings

@@ -9,7 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from conftest import Service, serving
+from http_service import Service, serving
 from test_api_files import refused, upload
 
 from api.engine import Engine

@@ -11,7 +11,7 @@ from http.client import HTTPConnection
 import httpx2
 import openai
 import pytest
-from conftest import running, serving
+from http_service import running, serving
 from test_api_files import refused, upload
 
 from api.app import create_app

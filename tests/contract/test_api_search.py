@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import openai
 import pytest
-from conftest import Service, serving
+from http_service import Service, serving
 from test_api_files import refused, upload
 
 from api.engine import Engine

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx2
 import openai
 import pytest
-from conftest import Service, serving
+from http_service import Service, serving
 from test_api_files import refused
 
 from api.engine import Engine

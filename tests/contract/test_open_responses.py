@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 import pytest
 from chat_server import calling
-from conftest import serving
+from http_service import serving
 from test_api_files import refused
 from test_conversations import PNG
 from test_responses_api import check_events, cities

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import openai
 import pytest
 from conformance import document, validator, without_extension
-from conftest import Service
+from http_service import Service
 from jsonschema import Draft202012Validator
 from test_api_files import refused, upload
 

@@ -10,7 +10,7 @@ import httpx2
 import openai
 import pytest
 from chat_server import Script, chat_server
-from conftest import Service, serving
+from http_service import Service, serving
 from test_api_files import refused
 from test_responses_api import Cities, check_events, cities, message, stream_events
 

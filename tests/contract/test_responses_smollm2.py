@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Service, serving
+from http_service import Service, serving
 from test_responses_api import QUESTION, check_events, cities, message, stream_events
 
 from api.engine import Engine

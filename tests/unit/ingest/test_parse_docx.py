@@ -3,7 +3,7 @@ import zipfile
 
 import docx
 import pytest
-from conftest import outline
+from document_checks import outline
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
 

@@ -1,5 +1,5 @@
 import pytest
-from conftest import outline
+from document_checks import outline
 from packages import book, zipped
 
 from retrieval.errors import Encrypted, NoText, Unreadable

@@ -1,7 +1,7 @@
 from email.message import EmailMessage
 
 import pytest
-from conftest import outline
+from document_checks import outline
 
 from ingest.detect import detect
 from retrieval.errors import NoText

@@ -1,4 +1,4 @@
-from conftest import check_invariants, outline
+from document_checks import check_invariants, outline
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from conftest import outline
+from document_checks import outline
 
 from retrieval.errors import NoText
 from retrieval.types import Place

@@ -1,7 +1,7 @@
 import struct
 
 import pytest
-from conftest import outline
+from document_checks import outline
 from packages import compound
 
 from ingest.parse.msg import decompressed

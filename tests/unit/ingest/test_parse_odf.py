@@ -1,5 +1,5 @@
 import pytest
-from conftest import outline
+from document_checks import outline
 from packages import NAMESPACES, open_document, zipped
 
 from retrieval.errors import Encrypted, NoText, Unreadable

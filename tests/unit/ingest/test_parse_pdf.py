@@ -1,7 +1,7 @@
 import io
 
 import pytest
-from conftest import outline
+from document_checks import outline
 from PIL import Image
 from reportlab.lib import colors
 from reportlab.lib.pagesizes import A4

@@ -2,7 +2,7 @@ import io
 
 import pptx
 import pytest
-from conftest import outline
+from document_checks import outline
 from pptx.chart.data import CategoryChartData
 from pptx.enum.chart import XL_CHART_TYPE
 from pptx.util import Inches

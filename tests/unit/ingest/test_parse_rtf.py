@@ -1,5 +1,5 @@
 import pytest
-from conftest import outline
+from document_checks import outline
 
 from retrieval.errors import NoText
 

@@ -1,5 +1,5 @@
 import pytest
-from conftest import outline
+from document_checks import outline
 
 from ingest.parse.tables import Cell, grid, header_row, render, rendered, spread
 from retrieval.types import Place

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from conftest import check_invariants, outline
+from document_checks import check_invariants, outline
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -4,7 +4,7 @@ import zipfile
 
 import openpyxl
 import pytest
-from conftest import outline
+from document_checks import outline
 
 from ingest.parse.xlsx_numbers import shown
 from retrieval.errors import FileFailed, NoText
