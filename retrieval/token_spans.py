@@ -1,14 +1,22 @@
-"""Where the tokens of a text stand, for texts of any length, with the `tokenizers` library."""
+"""Where the tokens of a text stand, for texts of any length, with the `tokenizers` library.
+
+The library takes half a second a megabyte, most of it for words that it has seen before. A BERT
+tokenizer reads words one by one, so long texts are taken apart at the borders that it is sure to
+keep, and each distinct word is given to it once (`_Words`). Other tokenizers read the whole text.
+"""
 
 from __future__ import annotations
 
 import itertools
+import re
+import threading
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
     from tokenizers import Encoding, Tokenizer
@@ -19,6 +27,16 @@ _PIECE_CHARS = 16_384
 _BATCH_PIECES = 16
 # The BERT tokenizers give up on words longer than this and make them one unknown token.
 _MAX_WORD_CHARS = 100
+_SHORT_CHARS = 1024  # the library alone is as quick here
+_WORDS_AT_ONCE_CHARS = 262_144
+_MAX_WORDS = 1 << 17  # about 25 MB; then the memory begins anew
+# A word with the white space behind it, a punctuation mark or an ideograph: BERT's borders as far
+# as ASCII goes, and the ideographs, each of which it takes for a word. What else it knows of
+# Unicode, such as the marks that it drops and joins words over, stays within a match.
+_WORD = re.compile(
+    r"[^ \t\n\r!-/:-@\[-`{-~\u3400-\u4dbf\u4e00-\u9fff]+[ \t\n\r]*"
+    r"|[!-/:-@\[-`{-~][ \t\n\r]*|[\u3400-\u4dbf\u4e00-\u9fff]|[ \t\n\r]+"
+)
 
 
 def plain_tokenizer(json: str) -> Tokenizer:
@@ -46,8 +64,20 @@ def token_spans(tokenizer: Tokenizer, text: str) -> NDArray[np.int32]:
     token a character: else a megabyte of base64 would be one token and fill one window.
     """
     text = readable(text)
+    words = _words_of(tokenizer) if len(text) > _SHORT_CHARS else None
+    if words is None or words.has_special(text):
+        return _read(tokenizer, text)
+    found = [
+        words.spans(text[start:end]) + np.int32(start)
+        for start, end in _pieces(text, _WORDS_AT_ONCE_CHARS)
+    ]
+    return np.concatenate(found)
+
+
+def _read(tokenizer: Tokenizer, text: str) -> NDArray[np.int32]:
+    """The same by the library alone, whatever the tokenizer."""
     found = [np.empty((0, 2), dtype=np.int32)]
-    pieces = _pieces(text)
+    pieces = _pieces(text, _PIECE_CHARS)
     while batch := list(itertools.islice(pieces, _BATCH_PIECES)):
         encodings = _encode(tokenizer, [text[start:end] for start, end in batch])
         for (start, _), encoding in zip(batch, encodings, strict=True):
@@ -62,11 +92,81 @@ def _encode(tokenizer: Tokenizer, texts: list[str]) -> list[Encoding]:
     return tokenizer.encode_batch(texts, add_special_tokens=False)
 
 
-def _pieces(text: str) -> Iterator[tuple[int, int]]:
+@lru_cache(maxsize=2)
+def _words_of(tokenizer: Tokenizer) -> _Words | None:
+    """What is remembered of this tokenizer's words; None if it does not read word by word."""
+    from tokenizers.models import WordPiece  # noqa: PLC0415  only a loaded model needs it
+    from tokenizers.normalizers import BertNormalizer  # noqa: PLC0415
+    from tokenizers.pre_tokenizers import BertPreTokenizer  # noqa: PLC0415
+
+    reads_words = (
+        isinstance(tokenizer.model, WordPiece)
+        and isinstance(tokenizer.normalizer, BertNormalizer)
+        and isinstance(tokenizer.pre_tokenizer, BertPreTokenizer)
+    )
+    return _Words(tokenizer) if reads_words else None
+
+
+class _Words:
+    """The tokens of every word met so far. Safe for threads."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        self._special = [each.content for each in tokenizer.get_added_tokens_decoder().values()]
+        self._lock = threading.Lock()
+        self._forget()
+
+    def has_special(self, text: str) -> bool:
+        """Whether there is a text such as "[SEP]", which the tokenizer takes out beforehand."""
+        return any(special in text for special in self._special)
+
+    def spans(self, text: str) -> NDArray[np.int32]:
+        """The tokens of a text, (n_tokens, 2)."""
+        words = _WORD.findall(text)
+        starts = np.zeros(len(words), dtype=np.int32)
+        np.cumsum(np.fromiter(map(len, words[:-1]), np.int32), out=starts[1:])
+        with self._lock:
+            if len(self._number) > _MAX_WORDS:
+                self._forget()
+            self._learn(sorted(set(words).difference(self._number)))
+            numbers = np.fromiter(map(self._number.__getitem__, words), np.int64, len(words))
+            first, n = self._first[numbers], self._first[numbers + 1] - self._first[numbers]
+            place = np.repeat(first - (np.cumsum(n) - n), n) + np.arange(n.sum())
+            found: NDArray[np.int32] = self._spans[place]
+        found += np.repeat(starts, n)[:, np.newaxis]
+        return found
+
+    def _forget(self) -> None:
+        self._number: dict[str, int] = {}
+        self._first = np.zeros(1, dtype=np.int64)  # where each word's tokens begin in _spans
+        self._spans = np.empty((0, 2), dtype=np.int32)  # within the word
+
+    def _learn(self, words: Sequence[str]) -> None:
+        if not words:
+            return
+        spans = self._tokens(words)
+        n = np.fromiter(map(len, spans), np.int64, len(spans))
+        self._number.update(zip(words, itertools.count(len(self._number))))
+        self._first = np.concatenate([self._first, self._first[-1] + np.cumsum(n)])
+        self._spans = np.concatenate([self._spans, *spans])
+
+    def _tokens(self, words: Sequence[str]) -> list[NDArray[np.int32]]:
+        """Each word's own tokens, (n_tokens, 2)."""
+        short = [word for word in words if len(word) <= _MAX_WORD_CHARS]
+        encodings = iter(self._tokenizer.encode_batch(short, add_special_tokens=False))
+        return [
+            np.array(next(encodings).offsets, dtype=np.int32).reshape(-1, 2)
+            if len(word) <= _MAX_WORD_CHARS
+            else _read(self._tokenizer, word)
+            for word in words
+        ]
+
+
+def _pieces(text: str, n_chars: int) -> Iterator[tuple[int, int]]:
     """Spans that cover the text, cut at white space unless there is none for a whole piece."""
     start = 0
     while start < len(text):
-        end = min(start + _PIECE_CHARS, len(text))
+        end = min(start + n_chars, len(text))
         if end < len(text):
             end = _white_space_before(text, start, end) or end
         yield start, end
