@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 _store_option = click.option("--store", required=True, help="Id or name of the vector store.")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+_boxes_option = click.option(
+    "--boxes", is_flag=True, help="With --json: where to draw it on the pages of PDFs and scans."
+)
 _filter_option = click.option(
     "--filter", "filters", metavar="JSON", help='Such as {"type":"eq","key":"year","value":2024}.'
 )
@@ -129,6 +132,7 @@ def index(
 @click.option("-k", "limit", default=10, show_default=True, help="How many hits, 1 to 50.")
 @click.option("--min-score", default=0.0, show_default=True, help="Drop hits below, 0 to 1.")
 @_json_option
+@_boxes_option
 @click.pass_obj
 def search(
     data: Path | None,
@@ -139,11 +143,17 @@ def search(
     limit: int,
     min_score: float,
     as_json: bool,
+    boxes: bool,
 ) -> None:
     """Search a vector store."""
     with errors_shown(), _engine(data) as engine:
         result = engine.find(
-            query, store=store, filters=_json_value(filters), limit=limit, min_score=min_score
+            query,
+            store=store,
+            filters=_json_value(filters),
+            limit=limit,
+            min_score=min_score,
+            boxes=boxes and as_json,
         )
     if as_json:
         print_json({"queries": result.queries, "hits": [hit_as_dict(hit) for hit in result.hits]})
@@ -159,13 +169,22 @@ def search(
 @_store_option
 @_filter_option
 @_json_option
+@_boxes_option
 @click.pass_obj
 def ask(
-    data: Path | None, *, question: str, store: str, filters: str | None, as_json: bool
+    data: Path | None,
+    *,
+    question: str,
+    store: str,
+    filters: str | None,
+    as_json: bool,
+    boxes: bool,
 ) -> None:
     """Answer a question from the files, with citations."""
     with errors_shown(), _engine(data) as engine:
-        answer = engine.ask(question, store=store, filters=_json_value(filters))
+        answer = engine.ask(
+            question, store=store, filters=_json_value(filters), boxes=boxes and as_json
+        )
     print_json(answer_as_dict(answer)) if as_json else print_answer(answer)
 
 

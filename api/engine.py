@@ -11,8 +11,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from api.resources import Resources
 from api.settings import Settings
@@ -21,6 +22,8 @@ from retrieval.filters import parse_filter
 from retrieval.search import search
 from retrieval.types import (
     Attributes,
+    Citation,
+    Hit,
     Query,
     SearchResult,
     VectorStore,
@@ -29,6 +32,8 @@ from retrieval.types import (
 if TYPE_CHECKING:
     from api.answer.types import Answer
     from api.folders import IndexReport, OnProgress, Selection
+
+Found = TypeVar("Found", Hit, Citation)
 
 # How stale `last_active_at` may be: a write for every search would cost more than the search.
 _TOUCH_S = 10
@@ -97,12 +102,27 @@ class Engine(Resources):
         filters: Mapping[str, Any] | None = None,
         limit: int = 10,
         min_score: float = 0.0,
+        boxes: bool = False,
     ) -> SearchResult:
-        """`search` with plain arguments; `store` is an id or a name."""
+        """`search` with plain arguments; `store` is an id or a name.
+
+        With `boxes`, each hit has those of its text on its pages; some milliseconds a hit.
+        """
         query = Query(
             texts=(text,), filter=parse_filter(filters), limit=limit, min_score=min_score
         )
-        return self.search([self.resolve_store(store).id], query)
+        result = self.search([self.resolve_store(store).id], query)
+        return replace(result, hits=tuple(map(self.with_boxes, result.hits))) if boxes else result
+
+    def with_boxes(self, found: Found) -> Found:
+        """A hit or citation with the boxes of its text on the pages of its PDF or scan.
+
+        They are worked out now, some milliseconds a page, in the process that parses files. A
+        format without pages to draw on has none.
+        """
+        from api.boxes import with_boxes  # noqa: PLC0415 - searching alone need not load it
+
+        return with_boxes(self, found)
 
     def _search_one(self, store_id: str, query: Query) -> SearchResult:
         attempts_left = _SNAPSHOT_ATTEMPTS
@@ -125,12 +145,24 @@ class Engine(Resources):
         return result
 
     def ask(
-        self, question: str, *, store: str, filters: Mapping[str, Any] | None = None
+        self,
+        question: str,
+        *,
+        store: str,
+        filters: Mapping[str, Any] | None = None,
+        boxes: bool = False,
     ) -> Answer:
-        """An answer from the files of a vector store, with citations; `store` is an id or a name."""
+        """An answer from the files of a vector store, with citations; `store` is an id or a name.
+
+        With `boxes`, each citation has those of its quote on its pages.
+        """
         from api.answer import ask  # noqa: PLC0415 - searching alone need not load it
 
-        return ask(self, question, [self.resolve_store(store).id], filter=parse_filter(filters))
+        store_id = self.resolve_store(store).id
+        answer = ask(self, question, [store_id], filter=parse_filter(filters))
+        if not boxes:
+            return answer
+        return replace(answer, citations=tuple(map(self.with_boxes, answer.citations)))
 
     def add(
         self,

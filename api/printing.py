@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from api.answer.types import Answer
     from api.folders import IndexReport
-    from retrieval.types import Hit
+    from retrieval.types import Citation, Hit
 
 
 @contextlib.contextmanager
@@ -124,7 +124,12 @@ def hit_as_dict(hit: Hit) -> dict[str, Any]:
         "end_char": hit.end_char,
         "text": hit.text,
         "explanation": _explanation(hit),
+        **_boxes(hit),
     }
+
+
+def _boxes(found: Hit | Citation) -> dict[str, Any]:
+    return {} if found.boxes is None else {"boxes": [page.as_dict() for page in found.boxes]}
 
 
 def _explanation(hit: Hit) -> dict[str, Any]:
@@ -174,6 +179,7 @@ def answer_as_dict(answer: Answer) -> dict[str, Any]:
                 "end_char": citation.end_char,
                 "hit_id": citation.hit_id,
                 "score": citation.score,
+                **_boxes(citation),
             }
             for citation in answer.citations
         ],

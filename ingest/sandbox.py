@@ -23,6 +23,7 @@ import subprocess
 import sys
 import threading
 import traceback
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -31,7 +32,9 @@ from typing import IO, Any, Self
 
 from ingest.confine import Confinement
 from ingest.parse import parse
+from ingest.parse.letters import PageSpan
 from ingest.parse.packing import pack, unpack
+from retrieval.boxes import PageBoxes
 from retrieval.errors import Encrypted, FileFailed, NoText, OverBudget, Unreadable, UnsupportedFile
 from retrieval.types import Document
 
@@ -84,15 +87,30 @@ class Sandbox:
                 `Unreadable` when the parser crashed.
             FileNotFoundError: there is no such file, which is not the file's fault.
         """
-        limits = limits or Limits()
-        request = {"path": str(path.resolve(strict=True)), "filename": filename, **asdict(limits)}
+        return _document(self._run(path, {"filename": filename}, limits or Limits()))
+
+    def boxes(
+        self, path: Path, spans: Sequence[PageSpan], *, limits: Limits | None = None
+    ) -> list[PageBoxes]:
+        """Find where runs of letters of a PDF stand, see `ingest.parse.pdf_boxes`.
+
+        Raises:
+            FileFailed, FileNotFoundError: as `parse`.
+        """
+        reply = self._run(path, {"spans": list(spans)}, limits or Limits())
+        return _boxes(reply)
+
+    def _run(
+        self, path: Path, task: dict[str, Any], limits: Limits
+    ) -> dict[str, Any] | bytes | None:
+        request = {"path": str(path.resolve(strict=True)), **task, **asdict(limits)}
         with self._lock:
             child = self._ready_child()
             reply = _exchange(child, request, limits.seconds)
             worn = self._n_files >= _FILES_PER_CHILD or child.poll() is not None
             if worn or reply is None or _recycle(reply):
                 self._stop()
-        return _document(reply)
+        return reply
 
     def close(self) -> None:
         """End the child; a later `parse` starts a new one."""
@@ -133,6 +151,13 @@ class Sandbox:
 def parse_in_child(path: Path, *, filename: str, limits: Limits | None = None) -> Document:
     """Parse a file in a child process shared by the whole program; see `Sandbox.parse`."""
     return _shared().parse(path, filename=filename, limits=limits)
+
+
+def boxes_in_child(
+    path: Path, spans: Sequence[PageSpan], *, limits: Limits | None = None
+) -> list[PageBoxes]:
+    """Find letters of a PDF in a child process shared by the whole program; `Sandbox.boxes`."""
+    return _shared().boxes(path, spans, limits=limits)
 
 
 @cache
@@ -222,6 +247,17 @@ def _document(reply: dict[str, Any] | bytes | None) -> Document:
     raise _failure(reply)
 
 
+def _boxes(reply: dict[str, Any] | bytes | None) -> list[PageBoxes]:
+    if not isinstance(reply, dict):
+        raise Unreadable(_DIED)
+    if "boxes" not in reply:
+        raise _failure(reply)
+    try:
+        return [PageBoxes.from_dict(plain) for plain in reply["boxes"]]
+    except (KeyError, TypeError, ValueError):
+        raise Unreadable(_DIED) from None
+
+
 def _failure(reply: dict[str, Any]) -> FileFailed:
     """The child's error, rebuilt: same class, message and fields."""
     if "crash" in reply:
@@ -277,7 +313,10 @@ def _serve() -> None:
 def _answer(request: dict[str, Any]) -> list[bytes]:
     try:
         _limit(seconds=request["seconds"], memory_bytes=request["memory_bytes"])
-        document = parse(Path(request["path"]), filename=request["filename"])
+        path = Path(request["path"])
+        if "spans" in request:
+            return [json.dumps({"boxes": _found_boxes(path, request["spans"])}).encode()]
+        document = parse(path, filename=request["filename"])
         return _packed(document, request["text_chars"])
     except FileFailed as error:
         return [json.dumps(_described(error)).encode()]
@@ -292,6 +331,13 @@ def _answer(request: dict[str, Any]) -> list[bytes]:
     except Exception as error:  # noqa: BLE001 - whatever a parser raises, this file has failed
         failure = {"failure": "Unreadable", "message": _DIED, "crash": _where(error)}
         return [json.dumps(failure).encode()]
+
+
+def _found_boxes(path: Path, spans: list[list[Any]]) -> list[dict[str, Any]]:
+    from ingest.parse.pdf_boxes import find_boxes  # noqa: PLC0415 - PDFium only where needed
+
+    found = find_boxes(path, [PageSpan(*span) for span in spans])
+    return [page.as_dict() for page in found]
 
 
 def _where(error: Exception) -> str:

@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.boxes import PageBoxes
 from retrieval.errors import InvalidQuery, InvalidRequest
 
 Vectors = NDArray[np.float32]  # shape (n, dim), unit rows
@@ -121,6 +122,7 @@ class Block:
     end_char: int  # exclusive; text[start:end] has no white space at its ends
     place: Place = Place()
     heading_path: tuple[str, ...] = ()  # headings above, outermost first; a heading ends its own
+    lines: PageBoxes | None = None  # of a scanned page: a box for each line of the block's text
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,6 +323,8 @@ class FileContent:
     vectors: Vectors  # (n_windows, dim)
     chunk_first_window: NDArray[np.int32]  # (n_chunks,)
     chunk_n_windows: NDArray[np.int32]  # (n_chunks,)
+    headings: Sequence[str] = ()  # (n_chunks,) the headings over each; empty where none has any
+    title: str = ""  # the document's own, if it has one
 
 
 # --- the query path -----------------------------------------------------------------------
@@ -411,6 +415,7 @@ class Hit:
     place: Place
     heading_path: tuple[str, ...]
     explanation: Explanation
+    boxes: tuple[PageBoxes, ...] | None = None  # None: nobody asked for them
 
     @property
     def id(self) -> str:
@@ -438,3 +443,4 @@ class Citation:
     place: Place
     hit_id: str
     score: float  # support in [0, 1]
+    boxes: tuple[PageBoxes, ...] | None = None  # None: nobody asked for them

@@ -40,6 +40,7 @@ def result(hit: Hit) -> dict[str, Any]:
             "start_char": hit.start_char,
             "end_char": hit.end_char,
             "heading_path": list(hit.heading_path),
+            **_boxes(hit),
         },
     }
 
@@ -58,8 +59,13 @@ def annotation(citation: Citation, *, index: int) -> dict[str, Any]:
             "end_char": citation.end_char,
             "quote": citation.quote,
             "score": round(citation.score, SCORE_DIGITS),
+            **_boxes(citation),
         },
     }
+
+
+def _boxes(found: Hit | Citation) -> dict[str, Any]:
+    return {} if found.boxes is None else {"boxes": [page.as_dict() for page in found.boxes]}
 
 
 def text_part(text: str, annotations: Sequence[dict[str, Any]]) -> dict[str, Any]:

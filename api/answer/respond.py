@@ -32,6 +32,7 @@ from api.answer.types import (
     Task,
     Written,
 )
+from api.boxes import with_boxes
 from retrieval.errors import FileSearchError
 from retrieval.ids import new_id
 from retrieval.types import Hit
@@ -129,9 +130,17 @@ class Run:
             if isinstance(written, str):
                 yield told.delta(written)
             else:
-                self.cited.append(written)
-                yield from told.cited(written)
+                cited = self._drawn(written)
+                self.cited.append(cited)
+                yield from told.cited(cited)
         return None
+
+    def _drawn(self, cited: Cited) -> Cited:
+        """With boxes, where the request asks for them."""
+        if not self._request.extension.boxes:
+            return cited
+        drawn = tuple(with_boxes(self._engine, citation) for citation in cited.citations)
+        return replace(cited, citations=drawn)
 
     # --- what a response consists of ----------------------------------------------------------
 
@@ -185,7 +194,9 @@ class Run:
             if wanted.queries:
                 return None
             raise
-        item["results"] = [result(hit) for hit in hits]
+        boxes = self._request.extension.boxes and self._request.include_results
+        shown = [with_boxes(self._engine, hit) for hit in hits] if boxes else hits
+        item["results"] = [result(hit) for hit in shown]
         yield from told.end(item)
         return hits
 

@@ -40,6 +40,7 @@ class Extension:
     """The request's `sourcebook` object."""
 
     places: bool = False  # show places, quotes and support scores
+    boxes: bool = False  # and where to draw them on their pages
     fallback_citations: bool = True  # cite for a model that writes no marker
     max_source_tokens: int = DEFAULT_SOURCE_TOKENS
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
+from api.boxes import with_boxes
 from api.routes.inputs import StoreId, body
 from api.wire.search import SearchRequest, results_body
 from api.wire.sourcebook import wanted
@@ -23,8 +25,10 @@ def routes(engine: Engine) -> APIRouter:
     def search(
         vector_store_id: StoreId, given: Annotated[SearchRequest, Depends(body(SearchRequest))]
     ) -> JSONResponse:
-        result = engine.search([vector_store_id], given.to_query())
         want = wanted(given.sourcebook, always=engine.settings.places)
+        result = engine.search([vector_store_id], given.to_query())
+        if want.boxes:
+            result = replace(result, hits=tuple(with_boxes(engine, hit) for hit in result.hits))
         return JSONResponse(results_body(result, want))
 
     return router

@@ -261,7 +261,8 @@ def _sampling(given: CreateResponse) -> Sampling:
 def _extension(asked: WantedOfAnswer | None, *, places: bool) -> Extension:
     asked = asked or WantedOfAnswer()
     return Extension(
-        places=places if asked.places is None else asked.places,
+        places=bool(asked.boxes) or (places if asked.places is None else asked.places),
+        boxes=bool(asked.boxes),
         fallback_citations=asked.fallback_citations is not False,
         max_source_tokens=asked.max_tokens or DEFAULT_SOURCE_TOKENS,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from retrieval.boxes import PageBoxes
 from retrieval.types import Block, Document, Place
 
 
@@ -23,6 +24,7 @@ def pack(document: Document) -> bytes:
             block.end_char,
             places.setdefault(block.place, len(places)),
             paths.setdefault(block.heading_path, len(paths)),
+            *([block.lines.as_dict()] if block.lines else []),
         )
         for block in document.blocks
     ]
@@ -58,8 +60,8 @@ def _document(plain: dict[str, Any]) -> Document:
         media_type=plain["media_type"],
         text=plain["text"],
         blocks=tuple(
-            Block(kind, start, end, places[place], paths[path])
-            for kind, start, end, place, path in plain["blocks"]
+            Block(kind, start, end, places[place], paths[path], *map(PageBoxes.from_dict, lines))
+            for kind, start, end, place, path, *lines in plain["blocks"]
         ),
         title=plain["title"],
         n_pages=plain["n_pages"],

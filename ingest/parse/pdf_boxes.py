@@ -1,130 +1,112 @@
-"""Where on its page a quoted text of a PDF stands: boxes to draw over it.
+"""Where on its page a passage of a PDF stands: boxes to draw over it.
 
-Boxes are not stored. A citation knows its page and its words, and PDFium gives the boxes of a
-page in milliseconds, so they are looked up when somebody wants to see them.
+Boxes are not stored. A page is laid out again when somebody wants to see them, which takes
+milliseconds; its parts come in the same order as when the file was indexed, and each knows which
+of PDFium's letters it was made of. So a passage is found by counting letters, not by searching,
+and the third "Total" of a page is not taken for the first.
 """
 
 from __future__ import annotations
 
-import unicodedata
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import pypdfium2 as pdfium
 
+from ingest.clean import clean
+from ingest.parse.letters import PageSpan, letters_of
 from ingest.parse.pdf import open_pdf
+from ingest.parse.pdf_layout import parts
+from ingest.parse.pdf_page import HYPHEN, PageReader
+from ingest.parse.pdf_rows import WIDE_GAP, Row
+from retrieval.boxes import Box, PageBoxes
 
 _MAX_GAP = 3.0  # times the line's height: what is further is another column
 _SAME_LINE = 0.5  # of the lower character's height: boxes that overlap so much are on one line
-# Hyphens at a line's end may stand in the page alone, bars between cells in our text alone.
-_PASSED_OVER = frozenset("-\xad\u2010\ufffe|")
-_MIN_PART = 12  # letters of a part of a text that goes on on another page
 
 
-@dataclass(frozen=True, slots=True)
-class Box:
-    """A rectangle on a page, in points (1/72 inch) from the page's left and top edges."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
+class _Letter(NamedTuple):
+    text: str
+    position: int  # in PDFium's text of the page
+    run: int  # letters of one run stand on one line without a wide gap
 
 
-@dataclass(frozen=True, slots=True)
-class PageBoxes:
-    """Boxes of a text on one page, one a line, and the page's size in points."""
+def find_boxes(path: Path, spans: Sequence[PageSpan]) -> list[PageBoxes]:
+    """Return where `spans` stand on their pages, one entry a span that is found.
 
-    page: int  # from 1
-    width: float
-    height: float
-    boxes: tuple[Box, ...]
-
-
-def find_boxes(path: Path, text: str, *, first_page: int, last_page: int) -> list[PageBoxes]:
-    """Return where `text` stands on the pages from `first_page` to `last_page`, both from 1.
-
-    White space and hyphens do not count, and each line of `text` is looked for by itself, for a
-    page may hold them in another order. A line that runs over two pages is found in parts; a page
-    on which nothing is found is left out.
+    A span whose letters are not at its place, since another version laid the page out, is looked
+    for on the whole page.
 
     Raises:
         Encrypted, Unreadable: the file cannot be opened.
     """
     _, pdf = open_pdf(path)
     try:
-        wanted = [bare for line in text.split("\n") if (bare := _bare(line))]
-        pages = range(max(first_page, 1), min(last_page, len(pdf)) + 1)
-        found = [_on_page(pdf, page, wanted) for page in pages]
+        found = [_on_page(pdf, span) for span in spans if 0 < span.page <= len(pdf)]
     finally:
         pdf.close()
-    return [boxes for boxes in found if boxes.boxes]
+    return [boxes for boxes in found if boxes and boxes.boxes]
 
 
-def _on_page(pdf: pdfium.PdfDocument, number: int, wanted: list[str]) -> PageBoxes:
-    page = pdf[number - 1]
+def _on_page(pdf: pdfium.PdfDocument, span: PageSpan) -> PageBoxes | None:
+    try:
+        page = pdf[span.page - 1]
+    except pdfium.PdfiumError:
+        return None
     text_page = page.get_textpage()
     try:
-        width, height = page.get_size()
-        source, places = _characters(text_page)
+        reader = PageReader(text_page)
+        wanted = _wanted(list(_letters(reader)), span)
         left, bottom, _, top = page.get_bbox()
-        look = (left, bottom, top), page.get_rotation(), (width, height)
-        boxes: list[Box] = []
-        for start, length in _matches(source, wanted):
-            raw = (text_page.get_charbox(index) for index in places[start : start + length])
-            boxes += _lines(_turned(box, *look) for box in raw)
-        return PageBoxes(number, width, height, tuple(boxes))
+        look = (left, bottom, top), page.get_rotation(), page.get_size()
+        boxes = (_turned(box, *look) for box in _run_boxes(wanted, reader))
+        width, height = page.get_size()
+        return PageBoxes(span.page, width, height, tuple(_lines(boxes)))
     finally:
         text_page.close()
         page.close()
 
 
-def _characters(text_page: pdfium.PdfTextPage) -> tuple[str, list[int]]:
-    """Letters of the page that count, and PDFium's number of the character each comes from."""
-    letters: list[str] = []
-    places: list[int] = []
-    for index in range(text_page.count_chars()):
-        bare = _bare(text_page.get_text_range(index, 1))
-        letters.append(bare)
-        places += [index] * len(bare)
-    return "".join(letters), places
+def _letters(reader: PageReader) -> Iterator[_Letter]:
+    """Letters of the page in the order of its parts, which is that of the indexed text."""
+    run = 0
+    for part in parts(reader.pieces(WIDE_GAP)):
+        for start, end in _spans(part.rows):
+            run += 1
+            for position in range(start, end):
+                letter = reader.text[position]
+                kept = letters_of("-" if letter == HYPHEN else clean(letter))
+                if kept:
+                    yield _Letter(kept, position, run)
+                run += letter == HYPHEN  # PDFium's line goes on, the page's does not
 
 
-def _bare(text: str) -> str:
-    """Text as it is compared: NFKC, without white space, hyphens and invisible marks."""
-    normal = unicodedata.normalize("NFKC", text)
-    return "".join(
-        letter
-        for letter in normal
-        if not letter.isspace()
-        and letter not in _PASSED_OVER
-        and unicodedata.category(letter) not in {"Cf", "Cc", "Cn", "Cs"}
-    )
+def _spans(rows: Iterable[Row]) -> Iterator[tuple[int, int]]:
+    return (span for row in rows for piece in row.pieces for span in piece.spans)
 
 
-def _matches(source: str, wanted: list[str]) -> Iterator[tuple[int, int]]:
-    """Start and length of each line in the page; each is looked for after the one before first."""
-    at = 0
-    for line in wanted:
-        start = source.find(line, at)
-        start = source.find(line) if start < 0 else start
-        length = len(line)
-        if start < 0:
-            start, length = _part(source, line)
-        if length:
-            yield start, length
-            at = start + length
+def _wanted(letters: list[_Letter], span: PageSpan) -> list[_Letter]:
+    """The letters of `span`; none if the page does not have them."""
+    source = "".join(letter.text for letter in letters)
+    first = span.first
+    if not source.startswith(span.letters, first):
+        first = source.find(span.letters)
+    return letters[first : first + len(span.letters)] if first >= 0 else []
 
 
-def _part(source: str, line: str) -> tuple[int, int]:
-    """Start and length of a line's beginning at the page's end, or its end at the beginning."""
-    for length in range(min(len(source), len(line)) - 1, _MIN_PART - 1, -1):
-        if source.endswith(line[:length]):
-            return len(source) - length, length
-        if source.startswith(line[-length:]):
-            return 0, length
-    return 0, 0
+def _run_boxes(
+    letters: list[_Letter], reader: PageReader
+) -> Iterator[tuple[float, float, float, float]]:
+    """One box a run, around all of its letters that have one."""
+    runs: dict[int, list[tuple[float, float, float, float]]] = {}
+    for letter in letters:
+        box = reader.box(letter.position)
+        if box[0] < box[2] or box[1] < box[3]:  # PDFium gives letters that it made up no place
+            runs.setdefault(letter.run, []).append(box)
+    for boxes in runs.values():
+        lefts, bottoms, rights, tops = zip(*boxes, strict=True)
+        yield min(lefts), min(bottoms), max(rights), max(tops)
 
 
 def _turned(
@@ -153,7 +135,7 @@ def _turned(
 
 
 def _lines(boxes: Iterable[Box]) -> Iterator[Box]:
-    """Join the boxes of characters that follow each other on one line."""
+    """Join boxes of runs that follow each other closely on one line."""
     line: Box | None = None
     for box in boxes:
         if line is not None and _is_one_line(line, box):
@@ -170,7 +152,7 @@ def _lines(boxes: Iterable[Box]) -> Iterator[Box]:
 
 
 def _is_one_line(line: Box, box: Box) -> bool:
-    """Tell whether a character stands beside a line, not far from its end."""
+    """Tell whether a run stands beside a line, not far from its end."""
     overlap = min(line.bottom, box.bottom) - max(line.top, box.top)
     height = min(line.bottom - line.top, box.bottom - box.top)
     gap = max(box.left - line.right, line.left - box.right)

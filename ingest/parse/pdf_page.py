@@ -18,7 +18,7 @@ import pypdfium2.raw as pdfium_c
 from ingest.clean import clean
 
 _WORD = re.compile(r"\S+")
-_HYPHEN = "\ufffe"  # PDFium's sign for a hyphen at which a word goes on in the next line
+HYPHEN = "\ufffe"  # PDFium's sign for a hyphen at which a word goes on in the next line
 _BOLD_WEIGHT = 600  # of 100-900; 700 is "bold" in OpenType and CSS
 _BOLD_NAME = re.compile(rb"(?i)bold|black|heavy|semibold|demi")
 
@@ -34,6 +34,7 @@ class Piece(NamedTuple):
     bold: bool
     order: int  # of the line in the page's own sequence
     upright: bool = True  # runs in the page's main direction
+    spans: tuple[tuple[int, int], ...] = ()  # where its letters stand in PDFium's text of the page
 
 
 class _Word(NamedTuple):
@@ -52,18 +53,18 @@ def read_pieces(page: pdfium.PdfPage, *, wide_gap: float) -> list[Piece]:
     """
     text_page = page.get_textpage()
     try:
-        return _Reader(text_page).pieces(wide_gap)
+        return PageReader(text_page).pieces(wide_gap)
     finally:
         text_page.close()
 
 
-class _Reader:
+class PageReader:
     """Asks for boxes of characters; holds the buffers that the answers are written to."""
 
     def __init__(self, text_page: pdfium.PdfTextPage) -> None:
         self._handle = text_page.raw
-        self._text = text_page.get_text_range() if text_page.count_chars() else ""
-        self._is_direct = len(self._text) == text_page.count_chars()
+        self.text = text_page.get_text_range() if text_page.count_chars() else ""
+        self._is_direct = len(self.text) == text_page.count_chars()
         self._box = tuple(c_double() for _ in range(4))
         self._references = tuple(byref(value) for value in self._box)
         self._name = create_string_buffer(128)
@@ -71,8 +72,16 @@ class _Reader:
         self._rect = pdfium_c.FS_RECTF()
         self._turn = 0
 
+    def box(self, position: int) -> tuple[float, float, float, float]:
+        """Left, bottom, right and top of a letter of the text, in the page's own axes."""
+        left, right, bottom, top = self._references
+        pdfium_c.FPDFText_GetCharBox(self._handle, self._index(position), left, right, bottom, top)
+        values = [value.value for value in self._box]
+        return values[0], values[2], values[1], values[3]
+
     def pieces(self, wide_gap: float) -> list[Piece]:
-        lines = list(re.finditer(r"[^\r\n]*\S[^\r\n]*", self._text))
+        """The pieces of the page in PDFium's order; see `read_pieces`."""
+        lines = list(re.finditer(r"[^\r\n]*\S[^\r\n]*", self.text))
         turns = [self._quarter(line.start() + _indent(line.group())) for line in lines]
         self._turn = Counter(turns).most_common(1)[0][0] if turns else 0
         found: list[Piece] = []
@@ -89,7 +98,7 @@ class _Reader:
         look = Piece("", 0.0, 0.0, y, size, bold, order, upright)
         edges = self._edges_direct if self._is_direct and self._turn == 0 else self._edges
         wide = wide_gap * size if upright else float("inf")
-        return _cut(line.group(), edges(line), wide, look)
+        return _cut(line, edges(line), wide, look)
 
     def _edges_direct(self, line: re.Match[str]) -> list[_Word]:
         """Start and end of each word with its left and right; the hot loop of the parser."""
@@ -160,13 +169,14 @@ class _Reader:
         """
         if self._is_direct:
             return position
-        unit = len(self._text[:position].encode("utf-16-le", "surrogatepass")) // 2
+        unit = len(self.text[:position].encode("utf-16-le", "surrogatepass")) // 2
         index: int = pdfium_c.FPDFText_GetCharIndexFromTextIndex(self._handle, unit)
         return max(index, 0)
 
 
-def _cut(line: str, words: list[_Word], wide: float, look: Piece) -> list[Piece]:
+def _cut(found: re.Match[str], words: list[_Word], wide: float, look: Piece) -> list[Piece]:
     """Cut a line at gaps of `wide` points or more."""
+    line, offset = found.group(), found.start()
     pieces = []
     first = 0
     for position in range(1, len(words) + 1):
@@ -175,10 +185,11 @@ def _cut(line: str, words: list[_Word], wide: float, look: Piece) -> list[Piece]
             if after.left - before.right < wide and before.left - after.right < wide:
                 continue
         run = words[first:position]
-        text = clean(" ".join(line[run[0].start : run[-1].end].split()).replace(_HYPHEN, "-"))
+        text = clean(" ".join(line[run[0].start : run[-1].end].split()).replace(HYPHEN, "-"))
         left, right = min([word.left for word in run]), max([word.right for word in run])
         if text:  # nothing but unusable characters, otherwise
-            pieces.append(look._replace(text=text, left=left, right=right))
+            spans = ((offset + run[0].start, offset + run[-1].end),)
+            pieces.append(look._replace(text=text, left=left, right=right, spans=spans))
         first = position
     return pieces
 

@@ -84,6 +84,7 @@ def _without_seams(pieces: Sequence[Piece]) -> tuple[Piece, ...]:
                     right=max(last.right, piece.right),
                     order=piece.order,
                     bold=last.bold and piece.bold,
+                    spans=last.spans + piece.spans,
                 )
                 continue
         joined.append(piece)
@@ -95,7 +96,9 @@ def _with_marker(pieces: tuple[Piece, ...]) -> tuple[Piece, ...]:
     if len(pieces) < 2 or not _MARKER.fullmatch(pieces[0].text):  # noqa: PLR2004
         return pieces
     first, second = pieces[:2]
-    both = second._replace(text=f"{first.text} {second.text}", left=first.left)
+    both = second._replace(
+        text=f"{first.text} {second.text}", left=first.left, spans=first.spans + second.spans
+    )
     return (both, *pieces[2:])
 
 

@@ -6,6 +6,7 @@ import json
 import sqlite3
 import zlib
 
+from retrieval.boxes import PageBoxes
 from retrieval.types import Block, Document, Place
 
 # A part is what a passage reads of a huge document; small enough to be quick, large enough
@@ -38,6 +39,13 @@ class Documents:
             unread_pages=tuple(json.loads(unread_pages)),
         )
         return number, document
+
+    def title(self, number: int) -> str | None:
+        """The title that a cached document gives itself, or None."""
+        row = self._connection.execute(
+            "SELECT title FROM documents WHERE n = ?", (number,)
+        ).fetchone()
+        return None if row is None else row[0]
 
     def blocks(self, number: int) -> tuple[Block, ...]:
         """The blocks of a cached document, in order."""
@@ -96,7 +104,14 @@ class Documents:
 
 def _pack(blocks: tuple[Block, ...]) -> bytes:
     rows = [
-        [block.kind, block.start_char, block.end_char, block.place.as_dict(), block.heading_path]
+        [
+            block.kind,
+            block.start_char,
+            block.end_char,
+            block.place.as_dict(),
+            block.heading_path,
+            *([block.lines.as_dict()] if block.lines else []),
+        ]
         for block in blocks
     ]
     return zlib.compress(json.dumps(rows, ensure_ascii=False).encode("utf-8"), level=3)
@@ -105,6 +120,6 @@ def _pack(blocks: tuple[Block, ...]) -> bytes:
 def _unpack(packed: bytes) -> tuple[Block, ...]:
     rows = json.loads(zlib.decompress(packed))
     return tuple(
-        Block(kind, start, end, Place(**place), tuple(headings))
-        for kind, start, end, place, headings in rows
+        Block(kind, start, end, Place(**place), tuple(headings), *map(PageBoxes.from_dict, lines))
+        for kind, start, end, place, headings, *lines in rows
     )

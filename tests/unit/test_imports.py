@@ -15,7 +15,8 @@ FILES = sorted(
 
 # What the pure files may know: values, errors, and each other.
 PURE = {
-    "retrieval/types.py": {"retrieval.errors"},
+    "retrieval/types.py": {"retrieval.errors", "retrieval.boxes"},
+    "retrieval/boxes.py": set(),
     "retrieval/errors.py": set(),
     "retrieval/filters.py": {"retrieval.errors", "retrieval.types", "retrieval.attributes"},
     "retrieval/plan.py": {"retrieval.errors", "retrieval.types"},
@@ -26,6 +27,7 @@ PURE = {
 STORE_USERS_IN_INGEST = {"ingest/pipeline.py", "ingest/worker.py"}
 SHARED_WITH_INGEST = {
     "retrieval.types",
+    "retrieval.boxes",
     "retrieval.errors",
     "retrieval.embedder",
     "retrieval.faults",
