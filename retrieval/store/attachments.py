@@ -27,6 +27,11 @@ _SELECT = (
     " FROM attachments a JOIN files f ON f.n = a.file_n"
     " JOIN vector_stores v ON v.n = a.vector_store_n"
 )
+# ?1 is the vector store; ?2 an error code and ?3 a file id, or NULL for any.
+_FAILED = (
+    "a.vector_store_n = ?1 AND a.status = 'failed' AND (?2 IS NULL OR a.error_code = ?2)"
+    " AND (?3 IS NULL OR f.id = ?3)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +44,19 @@ class IndexedPath:
     status: AttachmentStatus
     chunking: ChunkingStrategy
     attributes: Attributes
+
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A file that could not be indexed, with the reason: an entry of the dead-letter list."""
+
+    file_id: str
+    filename: str
+    path: str | None
+    code: str
+    message: str
+    n_attempts: int
+    failed_at: int | None  # Unix seconds; None when an earlier version gave it up
 
 
 class Attachments:
@@ -70,7 +88,7 @@ class Attachments:
             " chunk_overlap_tokens, attributes, path, created_at)"
             " VALUES (?, ?, 'in_progress', ?, ?, ?, ?, ?)"
             " ON CONFLICT (vector_store_n, file_n) DO UPDATE SET status = 'in_progress',"
-            " error_code = NULL, error_message = NULL,"
+            " error_code = NULL, error_message = NULL, failed_at = NULL,"
             " max_chunk_size_tokens = excluded.max_chunk_size_tokens,"
             " chunk_overlap_tokens = excluded.chunk_overlap_tokens,"
             " attributes = excluded.attributes, path = coalesce(excluded.path, path)"
@@ -93,19 +111,43 @@ class Attachments:
         seq = self._raise_seq(number)
         self._connection.execute(
             "UPDATE attachments SET status = 'completed', error_code = NULL,"
-            " error_message = NULL, document_n = ?, usage_bytes = ?, n_chunks = ?,"
+            " error_message = NULL, failed_at = NULL, document_n = ?, usage_bytes = ?, n_chunks = ?,"
             " content_seq = ? WHERE n = ?",
             (document_n, usage_bytes, n_chunks, seq, number),
         )
         return seq
 
-    def fail(self, number: int, *, code: str, message: str) -> None:
-        """Record why it could not be indexed."""
+    def fail(self, number: int, *, code: str, message: str, n_attempts: int = 1) -> None:
+        """Record why it could not be indexed, now and after so many attempts."""
         self._connection.execute(
-            "UPDATE attachments SET status = 'failed', error_code = ?, error_message = ?"
-            " WHERE n = ?",
-            (code, message, number),
+            "UPDATE attachments SET status = 'failed', error_code = ?, error_message = ?,"
+            " n_attempts = ?, failed_at = ? WHERE n = ?",
+            (code, message, n_attempts, int(self._clock()), number),
         )
+
+    def failed(
+        self, vector_store_n: int, *, file_id: str | None = None, code: str | None = None
+    ) -> list[GivenUp]:
+        """Files that were given up, oldest attachment first; only this file, or of this code."""
+        rows = self._connection.execute(
+            "SELECT f.id, f.filename, a.path, a.error_code, a.error_message, a.n_attempts,"  # noqa: S608
+            f" a.failed_at FROM attachments a JOIN files f ON f.n = a.file_n WHERE {_FAILED}"
+            " ORDER BY a.n",
+            (vector_store_n, code, file_id),
+        )
+        return [GivenUp(*row) for row in rows]
+
+    def retry(
+        self, vector_store_n: int, *, file_id: str | None = None, code: str | None = None
+    ) -> list[int]:
+        """Set what `failed` lists in progress again; returns the row numbers, to be queued."""
+        rows = self._connection.execute(
+            "UPDATE attachments SET status = 'in_progress', error_code = NULL,"  # noqa: S608
+            " error_message = NULL, failed_at = NULL WHERE n IN (SELECT a.n FROM attachments a"
+            f" JOIN files f ON f.n = a.file_n WHERE {_FAILED}) RETURNING n",
+            (vector_store_n, code, file_id),
+        ).fetchall()
+        return sorted(int(row[0]) for row in rows)
 
     def cancel(self, number: int) -> None:
         """Stop waiting for it, if it is still in progress."""

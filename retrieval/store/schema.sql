@@ -68,6 +68,7 @@ CREATE TABLE document_parts (
 -- A file in a vector store: the unit of work, of retry and of failure. `seq` is the store's
 -- commit that last changed it, `content_seq` the one that last put its chunks in place. `source_*`
 -- is what the file at `path` looked like when it was indexed: if it still does, it is not read.
+-- Of a failed one, `n_attempts` says how often it was tried, and `failed_at` when it was given up.
 CREATE TABLE attachments (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
   vector_store_n INTEGER NOT NULL REFERENCES vector_stores (n) ON DELETE CASCADE,
@@ -87,6 +88,8 @@ CREATE TABLE attachments (
   content_seq INTEGER NOT NULL DEFAULT 0,
   source_mtime_ns INTEGER,
   source_bytes INTEGER,
+  n_attempts INTEGER NOT NULL DEFAULT 0,
+  failed_at INTEGER,
   UNIQUE (vector_store_n, file_n)
 ) STRICT;
 CREATE INDEX attachments_by_seq ON attachments (vector_store_n, seq);
@@ -177,7 +180,10 @@ CREATE TABLE chunks (
 
 -- The queue: one row for each attachment that is to be indexed, gone when it is. `attempts`
 -- counts claims, crashes included; `failures` counts attempts that ended with an error. The
--- worker that holds the job says how far it is: `n_done` of `n_total` units of `stage`.
+-- worker that holds the job says how far it is: `n_done` of `n_total` units of `stage`. Of one
+-- priority the lowest `turn` goes first: every vector store's jobs have turns one after another,
+-- from the turn that was last claimed, so that vector stores take turns. A job that failed is
+-- not ready until `run_after`; then that becomes 0.
 CREATE TABLE jobs (
   n INTEGER PRIMARY KEY AUTOINCREMENT,
   attachment_n INTEGER NOT NULL UNIQUE REFERENCES attachments (n) ON DELETE CASCADE,
@@ -189,9 +195,18 @@ CREATE TABLE jobs (
   lease_expires_at REAL,
   stage TEXT,
   n_done INTEGER NOT NULL DEFAULT 0,
-  n_total INTEGER NOT NULL DEFAULT 0
+  n_total INTEGER NOT NULL DEFAULT 0,
+  n_pages INTEGER,
+  vector_store_n INTEGER NOT NULL DEFAULT 0,
+  turn INTEGER NOT NULL DEFAULT 0
 ) STRICT;
-CREATE INDEX jobs_by_turn ON jobs (priority, n);
+CREATE INDEX jobs_ready ON jobs (priority, turn, n) WHERE owner IS NULL AND run_after = 0;
+CREATE INDEX jobs_delayed ON jobs (run_after) WHERE run_after > 0;
+CREATE INDEX jobs_taken ON jobs (lease_expires_at, owner) WHERE owner IS NOT NULL;
+CREATE INDEX jobs_by_store ON jobs (vector_store_n, priority, turn);
+
+-- The highest turn of each priority that was ever claimed.
+CREATE TABLE turns (priority INTEGER PRIMARY KEY, turn INTEGER NOT NULL) STRICT;
 
 -- Files attached together.
 CREATE TABLE batches (

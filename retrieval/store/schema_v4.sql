@@ -6,3 +6,16 @@ ALTER TABLE attachments ADD COLUMN source_bytes INTEGER;
 ALTER TABLE jobs ADD COLUMN stage TEXT;
 ALTER TABLE jobs ADD COLUMN n_done INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE jobs ADD COLUMN n_total INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN n_pages INTEGER;
+ALTER TABLE jobs ADD COLUMN vector_store_n INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE jobs ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
+UPDATE jobs SET turn = n, vector_store_n =
+  (SELECT vector_store_n FROM attachments WHERE n = jobs.attachment_n);
+DROP INDEX jobs_by_turn;
+CREATE INDEX jobs_ready ON jobs (priority, turn, n) WHERE owner IS NULL AND run_after = 0;
+CREATE INDEX jobs_delayed ON jobs (run_after) WHERE run_after > 0;
+CREATE INDEX jobs_taken ON jobs (lease_expires_at, owner) WHERE owner IS NOT NULL;
+CREATE INDEX jobs_by_store ON jobs (vector_store_n, priority, turn);
+CREATE TABLE turns (priority INTEGER PRIMARY KEY, turn INTEGER NOT NULL) STRICT;
+ALTER TABLE attachments ADD COLUMN n_attempts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE attachments ADD COLUMN failed_at INTEGER;

@@ -15,6 +15,7 @@ from retrieval.store.expiry import Expiry
 from retrieval.store.files import Files
 from retrieval.store.jobs import Jobs
 from retrieval.store.keys import Keys
+from retrieval.store.progress import Progress
 from retrieval.store.responses import Responses
 from retrieval.store.uploads import Uploads
 from retrieval.store.vector_stores import VectorStores
@@ -32,6 +33,7 @@ class Tables:
         self.chunks = Chunks(connection)
         self.commits = Commits(connection)
         self.jobs = Jobs(connection, clock)
+        self.progress = Progress(connection)
         self.responses = Responses(connection, clock)
         self.conversations = Conversations(connection, clock)
         self.uploads = Uploads(connection, clock)
