@@ -9,59 +9,95 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import groupby
+from itertools import compress, groupby
+from operator import itemgetter
+from typing import NamedTuple
 
+from ingest.pieces import Piece
 from ingest.token_count import TokenCount
 from retrieval.sentences import sentence_spans
-from retrieval.types import Block, Document
+from retrieval.types import Block
 
 MIN_WINDOW_TOKENS = 32  # below it a window says too little to be compared with a question
+# Text without a heading is filled as if there were one after so many tokens, so that a book
+# without any is cut in bounded memory; some 4 MB of text.
+_MAX_RUN_TOKENS = 1 << 20
 
 _PROSE = frozenset({"paragraph", "other"})
 _LINE = re.compile(r"\S(?:[^\n]*\S)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """A run of text that stays together: a unit, a group or a whole window."""
 
     start: int
     end: int
     n_tokens: int
     opens_section: bool  # begins with a heading
+    first: int  # tokens of the whole text before its start
+    last: int  # and before its end
+    starts_clean: bool  # no word goes through its start
+    ends_clean: bool
 
 
-def window_spans(document: Document, *, count: TokenCount, target: int) -> Iterator[Span]:
+def window_spans(pieces: Iterable[Piece], *, count: TokenCount, target: int) -> Iterator[Span]:
     """Windows of at most `target` tokens, holding all of the blocks' text once and in order.
 
     None holds rows of two sheets: it would have no place that can be told.
+
+    Args:
+        pieces: of the document; `count` has been given the text of each when it comes.
+        count: forgets what lies far behind.
+        target: tokens that a window may have, its prefix not counted.
     """
-    for _, sheet in groupby(document.blocks, key=lambda block: block.place.sheet):
-        units = _units(sheet, count=count, target=target)
+    found = (unit for piece in pieces for unit in _units(piece, count=count, target=target))
+    for _, sheet in groupby(found, key=itemgetter(0)):
+        units = (unit for _, unit in sheet)
         for section in _sections(_groups(units, count=count, target=target), target=target):
             yield from _fill(section, count=count, target=target)
+            count.forget(section[-1].end)
 
 
 # --- blocks → units → groups ---------------------------------------------------------------
 
 
-def _units(blocks: Iterable[Block], *, count: TokenCount, target: int) -> Iterator[Span]:
-    for block in blocks:
-        is_heading = block.kind == "heading"
-        for start, end in _unit_spans(block, count=count, target=target):
-            unit = Span(start, end, count.between(start, end), opens_section=is_heading)
-            yield from _split(unit, count=count, target=target)
+def _units(piece: Piece, *, count: TokenCount, target: int) -> Iterator[tuple[str | None, Span]]:
+    """What stays together in the blocks of a piece, each with its sheet."""
+    blocks, spans = [], []
+    for block, fits in zip(piece.blocks, _fitting(piece, count=count, target=target), strict=True):
+        found = [(block.start_char, block.end_char)] if fits else _parts(block, count)
+        blocks += [block] * len(found)
+        spans += found
+    for block, unit in zip(blocks, _measured(spans, count), strict=True):
+        span = unit._replace(opens_section=True) if block.kind == "heading" else unit
+        for part in _split(span, count=count, target=target):
+            yield block.place.sheet, part
 
 
-def _unit_spans(block: Block, *, count: TokenCount, target: int) -> list[tuple[int, int]]:
-    """Prose by sentences; rows, items and headings whole if they fit; code whole or by lines."""
-    start, end = block.start_char, block.end_char
-    if block.kind not in _PROSE and count.between(start, end) <= target:
-        return [(start, end)]
-    body = count.text[start:end]
+def _fitting(piece: Piece, *, count: TokenCount, target: int) -> list[bool]:
+    """For each block whether it is a unit as a whole: rows, items, headings, code that fit."""
+    whole = [block.kind not in _PROSE for block in piece.blocks]
+    spans = [(block.start_char, block.end_char) for block in compress(piece.blocks, whole)]
+    sizes = (unit.n_tokens for unit in _measured(spans, count))
+    return [is_whole and next(sizes) <= target for is_whole in whole]
+
+
+def _parts(block: Block, count: TokenCount) -> list[tuple[int, int]]:
+    """The units of a block that is not one: sentences, in code lines."""
+    start = block.start_char
+    body = count.slice(start, block.end_char)
     spans = _line_spans(body) if block.kind == "code" else sentence_spans(body)
     return [(start + first, start + last) for first, last in spans]
+
+
+def _measured(spans: Sequence[tuple[int, int]], count: TokenCount) -> Iterator[Span]:
+    """Spans with their token counts; many at once, which is far quicker than one by one."""
+    firsts = count.indexes([start for start, _ in spans])
+    lasts = count.indexes([end for _, end in spans])
+    for (start, end), first, last in zip(spans, firsts, lasts, strict=True):
+        left, right = count.is_border(start), count.is_border(end)
+        n_tokens = last - first if left and right else count.by_itself(start, end)
+        yield Span(start, end, n_tokens, False, first, last, left, right)  # noqa: FBT003
 
 
 def _line_spans(text: str) -> list[tuple[int, int]]:
@@ -77,9 +113,9 @@ def _split(unit: Span, *, count: TokenCount, target: int) -> Iterator[Span]:
     start = unit.start
     while start < unit.end:
         next_start = _part_end(start, unit.end, count=count, target=target)
-        end = start + len(count.text[start:next_start].rstrip())
-        opens_section = unit.opens_section and start == unit.start
-        yield Span(start, end, count.between(start, end), opens_section)
+        end = start + len(count.slice(start, next_start).rstrip())
+        part = next(_measured([(start, end)], count))
+        yield part._replace(opens_section=unit.opens_section and start == unit.start)
         start = count.skip_space(next_start, unit.end)
 
 
@@ -109,8 +145,18 @@ def _groups(units: Iterable[Span], *, count: TokenCount, target: int) -> Iterato
 
 
 def _join(first: Span, last: Span, *, count: TokenCount) -> Span:
-    n_tokens = count.between(first.start, last.end)
-    return Span(first.start, last.end, n_tokens, first.opens_section)
+    is_clean = first.starts_clean and last.ends_clean
+    n_tokens = last.last - first.first if is_clean else count.by_itself(first.start, last.end)
+    return Span(
+        first.start,
+        last.end,
+        n_tokens,
+        first.opens_section,
+        first.first,
+        last.last,
+        first.starts_clean,
+        last.ends_clean,
+    )
 
 
 # --- groups → windows ---------------------------------------------------------------------
@@ -133,7 +179,8 @@ def _sections(groups: Iterable[Span], *, target: int) -> Iterator[list[Span]]:
 def _runs(groups: Iterable[Span]) -> Iterator[list[Span]]:
     run: list[Span] = []
     for group in groups:
-        if group.opens_section and run:
+        is_long = bool(run) and group.last - run[0].first > _MAX_RUN_TOKENS
+        if (group.opens_section and run) or is_long:
             yield run
             run = []
         run.append(group)

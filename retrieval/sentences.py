@@ -10,13 +10,19 @@ from __future__ import annotations
 import re
 
 _CLOSERS = "\"'”’»›)\\]}」』）】〉》"
-# The runs are possessive, and what must follow is looked at afterwards: a lookahead here would
-# make a page of dots take quadratic time.
+_WIDE = "。！？｡"
+_STOPS = ".!?…‼⁇⁈⁉؟۔।॥։།"
+# One set of characters comes first, for which the engine looks quickly. The runs are possessive,
+# and what must follow is looked at afterwards: a lookahead here would make a page of dots take
+# quadratic time.
 _BORDER = re.compile(
     rf"""
-    (?P<blank>\n[^\S\n]*+\n)                                     # a blank line always ends
-    | (?P<wide>[。！？｡]++[{_CLOSERS}]*+)                          # needs no space after it
-    | (?P<stop>[.!?…‼⁇⁈⁉؟۔।॥։።]++(?:[{_CLOSERS}]|\[\d{{1,4}}\])*+)  # with quotes, brackets, notes
+    [\n{_WIDE}{_STOPS}]
+    (?:
+        (?<=\n)(?P<blank>[^\S\n]*+\n)                         # a blank line always ends
+        | (?<=[{_WIDE}])(?P<wide>[{_WIDE}]*+[{_CLOSERS}]*+)     # needs no space after it
+        | (?<=[{_STOPS}])(?P<stop>[{_STOPS}]*+(?:[{_CLOSERS}]|\[\d{{1,4}}\])*+)  # with quotes, notes
+    )
     """,
     re.VERBOSE,
 )
