@@ -25,6 +25,7 @@ from retrieval.errors import IncompatibleStore, OverBudget
 from retrieval.faults import point
 from retrieval.store import Store, Tables
 from retrieval.store.jobs import Job
+from retrieval.store.progress import COMMITTING, CUTTING, EMBEDDING, PARSING
 from retrieval.types import Attachment, Chunk, Commit, Document, File, Vectors, Window
 
 _FLOAT32_BYTES = 4
@@ -35,10 +36,14 @@ class LostLease(Exception):
 
 
 class Progress(Protocol):
-    """Called between steps; may raise to stop the work."""
+    """Called at the begin of each stage and between steps; may raise to stop the work."""
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """`done` of `total` units of `stage` are finished."""
+        """`done` of `total` units of `stage` are finished; a total of 0 is not known.
+
+        The units are bytes while the file is parsed, pages while it is cut, windows while they
+        are embedded, chunks while they are committed.
+        """
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +66,13 @@ def ingest(job: Job, tools: Tools, progress: Progress) -> Commit:
         Unavailable: trying again later may help.
     """
     attachment, file = _load(job, tools)
+    progress(PARSING, 0, file.n_bytes)
     key, document = _parse(file, tools)
-    progress("cut", 0, 1)
+    progress(CUTTING, 0, document.n_pages or 0)
     windows, chunks = _cut(document, attachment, tools)
+    progress(EMBEDDING, 0, len(windows))
     keys, vectors = _embed(document, windows, tools, progress)
+    progress(COMMITTING, 0, len(chunks))
     return _commit(
         job, tools.store, _Bundle(attachment, file, key, document, windows, chunks, keys, vectors)
     )
@@ -132,7 +140,7 @@ def _embed(
         windows,
         embedder=tools.embedder,
         cached=_cache_reader(tools.store),
-        progress=lambda done: progress("embed", done, len(windows)),
+        progress=lambda done: progress(EMBEDDING, done, len(windows)),
     )
     point("embedded")
     return keys, vectors

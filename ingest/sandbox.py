@@ -117,6 +117,11 @@ class Sandbox:
         with self._lock:
             self._stop()
 
+    def interrupt(self) -> None:
+        """Kill the child, from another thread: a `parse` under way ends at once, `Unreadable`."""
+        if (child := self._child) is not None:
+            child.kill()
+
     def __enter__(self) -> Self:
         return self
 
