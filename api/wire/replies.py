@@ -274,6 +274,19 @@ class FileBatchObject(TypedDict):
 
 
 @closed
+class PageBoxesObject(TypedDict):
+    """Where to draw a text on one page: a box is left, top, right and bottom.
+
+    In points (PDF) or pixels (pictures) from the page's left and top edges as it is shown.
+    """
+
+    page: int
+    width: float
+    height: float
+    boxes: list[list[float]]
+
+
+@closed
 class PlaceObject(TypedDict):
     """Where in the original file a text stands, in what its format counts, from 1."""
 
@@ -288,6 +301,7 @@ class PlaceObject(TypedDict):
     last_row: NotRequired[int]
     first_line: NotRequired[int]
     last_line: NotRequired[int]
+    boxes: NotRequired[list[PageBoxesObject]]
 
 
 @closed

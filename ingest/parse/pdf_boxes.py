@@ -8,7 +8,7 @@ and the third "Total" of a page is not taken for the first.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,11 +19,8 @@ from ingest.parse.letters import PageSpan, letters_of
 from ingest.parse.pdf import open_pdf
 from ingest.parse.pdf_layout import parts
 from ingest.parse.pdf_page import HYPHEN, PageReader
-from ingest.parse.pdf_rows import WIDE_GAP, Row
+from ingest.parse.pdf_rows import WIDE_GAP
 from retrieval.boxes import Box, PageBoxes
-
-_MAX_GAP = 3.0  # times the line's height: what is further is another column
-_SAME_LINE = 0.5  # of the lower character's height: boxes that overlap so much are on one line
 
 
 class _Letter(NamedTuple):
@@ -62,7 +59,7 @@ def _on_page(pdf: pdfium.PdfDocument, span: PageSpan) -> PageBoxes | None:
         look = (left, bottom, top), page.get_rotation(), page.get_size()
         boxes = (_turned(box, *look) for box in _run_boxes(wanted, reader))
         width, height = page.get_size()
-        return PageBoxes(span.page, width, height, tuple(_lines(boxes)))
+        return PageBoxes(span.page, width, height, tuple(boxes))
     finally:
         text_page.close()
         page.close()
@@ -72,18 +69,14 @@ def _letters(reader: PageReader) -> Iterator[_Letter]:
     """Letters of the page in the order of its parts, which is that of the indexed text."""
     run = 0
     for part in parts(reader.pieces(WIDE_GAP)):
-        for start, end in _spans(part.rows):
+        for piece in (piece for row in part.rows for piece in row.pieces):
             run += 1
-            for position in range(start, end):
+            for position in (at for start, end in piece.spans for at in range(start, end)):
                 letter = reader.text[position]
                 kept = letters_of("-" if letter == HYPHEN else clean(letter))
                 if kept:
                     yield _Letter(kept, position, run)
                 run += letter == HYPHEN  # PDFium's line goes on, the page's does not
-
-
-def _spans(rows: Iterable[Row]) -> Iterator[tuple[int, int]]:
-    return (span for row in rows for piece in row.pieces for span in piece.spans)
 
 
 def _wanted(letters: list[_Letter], span: PageSpan) -> list[_Letter]:
@@ -132,28 +125,3 @@ def _turned(
             page_top - bottom, height - (left - page_left),
         )  # fmt: skip
     return Box(left - page_left, page_top - top, right - page_left, page_top - bottom)
-
-
-def _lines(boxes: Iterable[Box]) -> Iterator[Box]:
-    """Join boxes of runs that follow each other closely on one line."""
-    line: Box | None = None
-    for box in boxes:
-        if line is not None and _is_one_line(line, box):
-            line = Box(
-                min(line.left, box.left), min(line.top, box.top),
-                max(line.right, box.right), max(line.bottom, box.bottom),
-            )  # fmt: skip
-            continue
-        if line is not None:
-            yield line
-        line = box
-    if line is not None:
-        yield line
-
-
-def _is_one_line(line: Box, box: Box) -> bool:
-    """Tell whether a run stands beside a line, not far from its end."""
-    overlap = min(line.bottom, box.bottom) - max(line.top, box.top)
-    height = min(line.bottom - line.top, box.bottom - box.top)
-    gap = max(box.left - line.right, line.left - box.right)
-    return overlap >= _SAME_LINE * height and gap < _MAX_GAP * (line.bottom - line.top)

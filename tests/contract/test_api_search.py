@@ -238,8 +238,8 @@ def test_span_points_into_the_stored_text(corpus):
 
 
 def test_unknown_extension_key_is_refused(corpus):
-    error = refused(corpus.post(sourcebook={"boxes": True}), 400)
-    assert (error["code"], error["param"]) == ("unknown_parameter", "sourcebook.boxes")
+    error = refused(corpus.post(sourcebook={"drawn": True}), 400)
+    assert (error["code"], error["param"]) == ("unknown_parameter", "sourcebook.drawn")
 
 
 def test_setting_adds_the_extension_to_every_reply(tmp_path):
