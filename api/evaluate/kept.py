@@ -1,0 +1,131 @@
+"""A data folder for judged sets, kept between runs, with vectors that outlive their index.
+
+Whoever measures changes how text is cut, indexed and ranked, and indexes anew each time. Vectors
+take nearly all of that time, so those of equal text stay, in a file of their own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api.engine import Engine
+from api.settings import Settings
+from retrieval.embedder import Embedder
+from retrieval.types import Vectors
+
+_KEYS_AT_ONCE = 500  # below SQLite's limit on parameters
+_WAIT_S = 60.0  # for another run on the same folder
+
+
+class KeptVectors:
+    """An embedder that remembers the vectors of texts, never those of queries.
+
+    Queries are embedded anew each time: their time is part of what is measured.
+    """
+
+    def __init__(self, embedder: Embedder, path: Path) -> None:
+        self._inner = embedder
+        self._lock = threading.Lock()
+        self._file = sqlite3.connect(path, timeout=_WAIT_S, check_same_thread=False)
+        self._file.execute("PRAGMA journal_mode = WAL")
+        self._file.execute(
+            "CREATE TABLE IF NOT EXISTS vectors (key BLOB PRIMARY KEY, vector BLOB NOT NULL)"
+        )
+
+    @property
+    def id(self) -> str:
+        """See `Embedder.id`."""
+        return self._inner.id
+
+    @property
+    def dim(self) -> int:
+        """See `Embedder.dim`."""
+        return self._inner.dim
+
+    @property
+    def max_tokens(self) -> int:
+        """See `Embedder.max_tokens`."""
+        return self._inner.max_tokens
+
+    def token_spans(self, text: str) -> NDArray[np.int32]:
+        """See `Embedder.token_spans`."""
+        return self._inner.token_spans(text)
+
+    def embed_query(self, text: str) -> NDArray[np.float32]:
+        """See `Embedder.embed_query`."""
+        return self._inner.embed_query(text)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """See `Embedder.embed`; only texts that are not known cost anything."""
+        keys = [hashlib.sha256(f"{self.id}\0{text}".encode()).digest() for text in texts]
+        known = self._read(keys)
+        new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
+        if new:
+            made = dict(zip(new, self._inner.embed(list(new.values())), strict=True))
+            self._write(made)
+            known |= made
+        return np.stack([known[key] for key in keys]) if keys else self._inner.embed([])
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def _read(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
+        found: dict[bytes, NDArray[np.float32]] = {}
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            some = keys[start : start + _KEYS_AT_ONCE]
+            marks = ",".join("?" * len(some))
+            query = f"SELECT key, vector FROM vectors WHERE key IN ({marks})"  # noqa: S608
+            with self._lock:
+                rows = self._file.execute(query, some).fetchall()
+            found.update((key, np.frombuffer(vector, np.float32)) for key, vector in rows)
+        return found
+
+    def _write(self, made: dict[bytes, NDArray[np.float32]]) -> None:
+        rows = [(key, vector.tobytes()) for key, vector in made.items()]
+        with self._lock, self._file:
+            self._file.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
+
+
+class _KeepingEngine(Engine):
+    """An engine whose embedder remembers."""
+
+    def __init__(self, settings: Settings, *, clock: Callable[[], float]) -> None:
+        super().__init__(settings, clock=clock)
+        self._vectors: KeptVectors | None = None
+        self._vectors_lock = threading.Lock()
+
+    @property
+    def embedder(self) -> Embedder:
+        """The embedding model, with the vectors of `vectors.sqlite` beside the data folder."""
+        with self._vectors_lock:
+            if self._vectors is None:
+                path = self.settings.data.parent / "vectors.sqlite"
+                self._vectors = KeptVectors(super().embedder, path)
+            return self._vectors
+
+    def close(self) -> None:
+        """See `Opened.close`."""
+        super().close()
+        if self._vectors is not None:
+            self._vectors.close()
+
+
+@contextmanager
+def kept_engine(folder: Path, *, settings: Settings) -> Iterator[Engine]:
+    """An engine on ``folder/data``, with `settings` in all but its data folder."""
+    import dataclasses  # noqa: PLC0415
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with _KeepingEngine.open(
+        settings=dataclasses.replace(settings, data=folder / "data")
+    ) as engine:
+        yield engine
