@@ -70,7 +70,7 @@ class Engine(Resources):
         if work:
             engine.store.sweep()
             engine.drop_dead_indexes()
-            engine.start_worker()
+            engine.start_worker(beside_searches=True)
             engine.start_sweeper()
         return engine
 

@@ -33,6 +33,7 @@ class Opened:
         self._sweeper: Sweeper | None = None
         self._embedder_lock = threading.Lock()
         self._embedder: Embedder | None = None
+        self._bulk_embedder: Embedder | None = None
         self._runner_lock = threading.Lock()
         self._runner: Runner | None = None
 
@@ -63,6 +64,15 @@ class Opened:
                     )
         return self._embedder
 
+    def _load_bulk_embedder(self) -> Embedder:
+        """The same model again, with threads of its own that have the caller's low priority."""
+        with self._embedder_lock:
+            if self._bulk_embedder is None:
+                self._bulk_embedder = load_embedder(
+                    self.settings.embedder, cache=self.settings.cache
+                )
+        return self._bulk_embedder
+
     @property
     def runner(self) -> Runner:
         """What writes responses in the background, made on first use."""
@@ -74,8 +84,12 @@ class Opened:
                     self._runner = Runner(self.settings.data / "locks")
         return self._runner
 
-    def start_worker(self) -> None:
-        """Begin to index what is queued, if that is not being done already."""
+    def start_worker(self, *, beside_searches: bool = False) -> None:
+        """Begin to index what is queued, if that is not being done already.
+
+        Where searches are answered at the same time, bulk work has an instance of the model of
+        its own: it costs memory, and a search never waits for a batch.
+        """
         with self._worker_lock:
             if self._worker is None:
                 self._worker = Worker(
@@ -88,6 +102,7 @@ class Opened:
                     max_tokens=self.settings.max_file_tokens,
                     n_threads=self.settings.workers,
                     on_idle=self.refresh_indexes,
+                    bulk_embedder=self._load_bulk_embedder if beside_searches else None,
                 )
 
     def hindered_by(self) -> Unavailable | None:

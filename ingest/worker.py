@@ -3,6 +3,10 @@
 A worker proves that it is alive twice: it extends its leases, and it holds a file lock. The
 lock lets the next process on the same machine take a killed worker's jobs at once; the
 lease covers every other case.
+
+Bulk work has threads of its own that run at a low priority; one more thread is kept for what
+somebody waits for. If that thread is at one file for long, the file goes on as bulk work and
+another thread takes its place, so a small upload never waits for a large one.
 """
 
 from __future__ import annotations
@@ -13,74 +17,89 @@ import logging
 import os
 import secrets
 import socket
+import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import IO
 
+from ingest.failures import Retry, TooManyAttempts, decide
+from ingest.interruptible import Interruptible
 from ingest.pipeline import LostLease, Tools, ingest
 from ingest.sandbox import Limits, Sandbox
 from retrieval.embedder import Embedder
 from retrieval.errors import FileFailed, NotFound, StoreError, Unavailable
 from retrieval.store import Store
-from retrieval.store.jobs import LEASE_S, Job
+from retrieval.store.jobs import BULK_FIRST, LEASE_S, ONLY_INTERACTIVE, Job, Preference, Step
+from retrieval.store.progress import CUTTING, PARSING
 
-MAX_FAILURES = 5
 # A file that takes the whole process down with it must not do so for ever; kills from outside
 # are counted too, so this is far above what those amount to.
 MAX_ATTEMPTS = 50
-_FIRST_DELAY_S = 1.0
-_MAX_DELAY_S = 300.0
 _HEARTBEAT_S = LEASE_S / 4
 # How soon work that another process queued is noticed, and jobs of dead workers are freed.
 _POLL_S = 0.25
+_LOOK_S = 0.2  # how soon it is noticed that a file was cancelled or taken out
+_NOTE_S = 0.5  # how often progress is written
+# A file that somebody waits for is bulk work once it has taken this long; so many files may be
+# beyond that before a further one keeps others waiting, since each holds a text in memory.
+EXPRESS_S = 5.0
+_MAX_DEMOTED = 2
+# Of 20 steps of Linux's. Threads that searches wait for get the processor when they want it,
+# the others get all of the rest.
+BULK_NICENESS = 19
 
 logger = logging.getLogger("sourcebook.worker")
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """Do the job again after `delay_s`."""
-
-    delay_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class GiveUp:
-    """Record the attachment as failed, with the contract's code."""
-
-    code: str
-    message: str
-
-
-class TooManyAttempts(Exception):  # an attempt ended without a word, again and again
-    """The process died every time this job was tried."""
 
 
 class Stopping(Exception):
     """Raised inside the write path to leave it quickly; the job goes back to the queue."""
 
 
-def decide(error: Exception, *, failures: int) -> Retry | GiveUp:
-    """What to do about a job that failed with `error`, its `failures`-th failure (from 1).
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What a thread does: which jobs it takes, with which embedder, how politely."""
 
-    >>> decide(Unavailable("busy"), failures=3)
-    Retry(delay_s=4.0)
-    """
-    if isinstance(error, FileFailed):
-        return GiveUp(error.code, str(error))
-    if isinstance(error, StoreError | TooManyAttempts):
-        return GiveUp("server_error", str(error))
-    if failures >= MAX_FAILURES:
-        return GiveUp(
-            "server_error",
-            f"Indexing failed {failures} times, at last with: {error}"
-            " See the server's log; attach the file again to retry.",
-        )
-    if isinstance(error, Unavailable) and error.retry_after_s is not None:
-        return Retry(error.retry_after_s)
-    return Retry(min(_FIRST_DELAY_S * 2 ** (failures - 1), _MAX_DELAY_S))
+    preference: Preference
+    embedder: Callable[[], Embedder]
+    niceness: int
+
+
+class UnderWay:
+    """A job that a thread is at. Others look at it, and mark it as lost or demoted."""
+
+    def __init__(self, job: Job, lane: Lane, sandbox: Sandbox, stop: threading.Event) -> None:
+        self.job = job
+        self.lane = lane
+        self.sandbox = sandbox
+        self.began = time.monotonic()
+        self.step = Step(PARSING, 0, 0)
+        self.noted: Step | None = None
+        self.is_lost = False
+        self.is_demoted = False
+        self._stop = stop
+
+    def progress(self, stage: str, done: int, total: int) -> None:
+        """Keep how far it is, and `check`; a `pipeline.Progress`."""
+        logger.debug("progress", extra={"stage": stage, "n_done": done, "n_total": total})
+        n_pages = total or None if stage == CUTTING else self.step.n_pages
+        self.step = Step(stage, done, total, n_pages)
+        self.check()
+
+    def check(self) -> None:
+        """Leave the write path if there is a reason to."""
+        reason = self.reason_to_end()
+        if reason is not None:
+            raise reason
+
+    def reason_to_end(self) -> Exception | None:
+        """Why the work is of no use any more; None as a rule."""
+        if self.is_lost:
+            return LostLease()
+        return Stopping() if self._stop.is_set() else None
 
 
 class Worker:
@@ -95,6 +114,7 @@ class Worker:
         max_tokens: int,
         n_threads: int,
         on_idle: Callable[[set[str]], None],
+        bulk_embedder: Callable[[], Embedder] | None = None,
     ) -> None:
         """Start working at once.
 
@@ -103,32 +123,38 @@ class Worker:
             embedder: loads the model when the first job comes.
             limits: what parsing one file may cost.
             max_tokens: longest text of one file that is indexed.
-            n_threads: files indexed at a time.
+            n_threads: files of bulk work indexed at a time; one more thread is for the others.
             on_idle: called with the ids of the vector stores that got commits, when the
                 queue has run empty after some work.
+            bulk_embedder: for bulk work, if that is to have another instance of the model.
+                First called by a thread of low priority, so threads that it makes inherit that.
         """
         self._store = store
-        self._embedder = embedder
         self._limits = limits
         self._max_tokens = max_tokens
         self._on_idle = on_idle
         self.hindered_by: Unavailable | None = None  # why no job can be taken just now
         self._stop = threading.Event()
         self._wake = threading.Condition()
-        self._active: set[Job] = set()
+        self._active: set[UnderWay] = set()
         self._changed: set[str] = set()
         self._active_lock = threading.Lock()
         self._locks = store.folder / "locks"
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._alive = _lock_file(self._locks, self.owner)
-        names = ["heartbeat", *(f"worker-{i}" for i in range(n_threads))]
-        targets = [self._beat, *([self._work] * n_threads)]
-        self._threads = [
-            threading.Thread(target=target, name=f"sourcebook-{name}", daemon=True)
-            for name, target in zip(names, targets, strict=True)
-        ]
-        for thread in self._threads:
-            thread.start()
+        self._express = Lane(ONLY_INTERACTIVE, embedder, 0)
+        self._bulk = Lane(BULK_FIRST, bulk_embedder or embedder, BULK_NICENESS)
+        self._threads: list[threading.Thread] = []
+        for target in (self._keep_alive, self._watch):
+            self._start(target)
+        for lane in (self._express, *([self._bulk] * n_threads)):
+            self._start(partial(self._work, lane))
+
+    def _start(self, target: Callable[[], None]) -> None:
+        name = f"sourcebook-worker-{len(self._threads)}"
+        thread = threading.Thread(target=target, name=name, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def wake(self) -> None:
         """Say that there is work, so that no time is lost polling."""
@@ -136,24 +162,29 @@ class Worker:
             self._wake.notify_all()
 
     def close(self) -> None:
-        """Stop after the current step; jobs that were under way go back to the queue."""
+        """Stop at the next step, parsing at once; jobs under way go back to the queue."""
         self._stop.set()
         self.wake()
         for thread in self._threads:
-            thread.join()
+            while thread.is_alive():
+                self._interrupt(lambda _: True)
+                thread.join(_LOOK_S)
         self._alive.close()
         (self._locks / self.owner).unlink(missing_ok=True)
 
-    def _work(self) -> None:
+    # --- the threads that work ----------------------------------------------------------------
+
+    def _work(self, lane: Lane) -> None:
+        _lower_priority(lane.niceness)
         with Sandbox() as sandbox:
             while not self._stop.is_set():
-                job = self._claim_patiently()
-                if job is not None:
-                    self._run(job, sandbox)
-                    continue
-                self._rest()
-                with self._wake:
-                    self._wake.wait(_POLL_S)
+                job = self._claim_patiently(lane.preference)
+                if job is None:
+                    self._rest()
+                    with self._wake:
+                        self._wake.wait(_POLL_S)
+                elif self._run(UnderWay(job, lane, sandbox, self._stop)).is_demoted:
+                    return  # another thread has taken the place of this one
 
     def _rest(self) -> None:
         """Tell what changed, once, when no thread has work any more."""
@@ -163,9 +194,9 @@ class Worker:
         if changed:
             self._on_idle(changed)
 
-    def _claim_patiently(self) -> Job | None:
+    def _claim_patiently(self, preference: Preference) -> Job | None:
         try:
-            job = self._claim()
+            job = self._claim(preference)
         except Unavailable as error:  # locked, or the disk is full; the next poll tries again
             logger.warning("store_unavailable", extra={"error": str(error)})
             self.hindered_by = error
@@ -173,41 +204,55 @@ class Worker:
         self.hindered_by = None
         return job
 
-    def _claim(self) -> Job | None:
+    def _claim(self, preference: Preference) -> Job | None:
         with self._store.read() as view:
-            if not view.jobs.waiting():
-                return None
+            may_claim, owners = view.jobs.may_claim(preference), view.jobs.owners()
+        dead = self._dead(owners)
+        if not (may_claim or dead):
+            return None
         with self._store.write() as tables:
-            tables.jobs.release(self._dead(tables.jobs.owners()))
-            job = tables.jobs.claim(self.owner)
-        if job is not None:
-            with self._active_lock:
-                self._active.add(job)
-        return job
+            tables.jobs.release(dead)
+            return tables.jobs.claim(self.owner, preference)
 
-    def _run(self, job: Job, sandbox: Sandbox) -> None:
+    def _run(self, run: UnderWay) -> UnderWay:
+        with self._active_lock:
+            self._active.add(run)
         try:
-            self._attempt(job, sandbox)
-        except (LostLease, NotFound):
-            logger.info("job_lost", extra={"job": job.n})
-        except Stopping:
-            with contextlib.suppress(Unavailable), self._store.write() as tables:
-                tables.jobs.give_back(job)
+            self._attempt(run)
         except Exception as error:  # noqa: BLE001 - the outermost handler of the worker
             with contextlib.suppress(Unavailable):  # if so, the lease ends and the job is free
-                self._settle(job, error)
+                self._end(run.job, run.reason_to_end() or error)
         finally:
             with self._active_lock:
-                self._active.discard(job)
+                self._active.discard(run)
+        return run
 
-    def _attempt(self, job: Job, sandbox: Sandbox) -> None:
+    def _attempt(self, run: UnderWay) -> None:
+        job = run.job
         if job.attempts > MAX_ATTEMPTS:
             raise TooManyAttempts(f"The process ended {MAX_ATTEMPTS} times at this file.")
-        tools = Tools(self._store, sandbox, self._embedder(), self._limits, self._max_tokens)
-        commit = ingest(job, tools, self._checked_progress)
+        embedder = Interruptible(lambda: self._embedder(run), run.check)
+        tools = Tools(self._store, run.sandbox, embedder, self._limits, self._max_tokens)
+        commit = ingest(job, tools, run.progress)
         with self._active_lock:
             self._changed.add(commit.vector_store_id)
         logger.info("file_indexed", extra={"file_id": commit.file_id, "seq": commit.seq})
+
+    def _embedder(self, run: UnderWay) -> Embedder:
+        if not run.is_demoted:
+            return run.lane.embedder()
+        _lower_priority(self._bulk.niceness)
+        return self._bulk.embedder()
+
+    def _end(self, job: Job, error: Exception) -> None:
+        """Settle a job that was not completed."""
+        if isinstance(error, LostLease | NotFound):
+            logger.info("job_lost", extra={"job": job.n})
+        elif isinstance(error, Stopping):
+            with self._store.write() as tables:
+                tables.jobs.give_back(job)
+        else:
+            self._settle(job, error)
 
     def _settle(self, job: Job, error: Exception) -> None:
         decision = decide(error, failures=job.failures + 1)
@@ -221,37 +266,93 @@ class Worker:
         with self._store.write() as tables:
             if not tables.jobs.holds(job):
                 return
+            number = job.attachment_n
             if isinstance(decision, Retry):
                 tables.jobs.retry_later(job, delay_s=decision.delay_s)
                 return
-            tables.attachments.fail(job.attachment_n, code=decision.code, message=decision.message)
-            tables.batches.settle(job.attachment_n, "failed")
-            tables.jobs.finish(job.attachment_n)
+            tables.attachments.fail(
+                number, code=decision.code, message=decision.message, n_attempts=job.attempts
+            )
+            tables.batches.settle(number, "failed")
+            tables.jobs.finish(number)
 
-    def _checked_progress(self, stage: str, done: int, total: int) -> None:
-        logger.debug("progress", extra={"stage": stage, "n_done": done, "n_total": total})
-        if self._stop.is_set():
-            raise Stopping
+    # --- the threads that look after them -----------------------------------------------------
 
-    def _beat(self) -> None:
-        while not self._stop.wait(_HEARTBEAT_S):
-            with self._active_lock:
-                active = list(self._active)
-            with contextlib.suppress(Unavailable):  # the lease outlasts several beats
-                self._extend(active)
+    def _keep_alive(self) -> None:
+        """Write how far each job is when that changed, and extend its lease in any case."""
+        beat_at = 0.0
+        while not self._stop.wait(_NOTE_S):
+            is_beat = time.monotonic() >= beat_at
+            if is_beat:
+                beat_at = time.monotonic() + _HEARTBEAT_S
+            moved = [run for run in self._under_way() if is_beat or run.step != run.noted]
+            if moved:
+                with contextlib.suppress(Unavailable):  # the lease outlasts several beats
+                    self._note(moved)
 
-    def _extend(self, active: list[Job]) -> None:
-        if not active:
-            return
+    def _note(self, runs: list[UnderWay]) -> None:
+        steps = {run: run.step for run in runs}
         with self._store.write() as tables:
-            for job in active:
-                tables.jobs.extend(job)
+            for run, step in steps.items():
+                tables.jobs.note(run.job, step)
+                if run.is_demoted:
+                    tables.jobs.demote(run.job)
+        for run, step in steps.items():
+            run.noted = step
+
+    def _watch(self) -> None:
+        """End the work on what was cancelled; move aside what keeps others waiting."""
+        while not self._stop.wait(_LOOK_S):
+            runs = self._under_way()
+            if runs:
+                with contextlib.suppress(Unavailable):
+                    self._mark_lost(runs)
+                self._make_way(runs)
+
+    def _mark_lost(self, runs: list[UnderWay]) -> None:
+        with self._store.snapshot() as view:
+            lost = view.jobs.lost(run.job for run in runs)
+        for run in runs:
+            run.is_lost = run.is_lost or run.job in lost
+        self._interrupt(lambda run: run.is_lost)
+
+    def _interrupt(self, ends: Callable[[UnderWay], bool]) -> None:
+        """Kill the parsers of jobs under way that are to end."""
+        with self._active_lock:  # a sandbox may serve another job once its own has ended
+            for run in self._active:
+                if ends(run) and run.step.stage == PARSING:
+                    run.sandbox.interrupt()
+
+    def _make_way(self, runs: list[UnderWay]) -> None:
+        n_free = _MAX_DEMOTED - sum(run.is_demoted for run in runs)
+        late = time.monotonic() - EXPRESS_S
+        for run in runs:
+            if (
+                n_free > 0
+                and not run.is_demoted
+                and run.began < late
+                and run.lane is self._express
+            ):
+                n_free -= 1
+                run.is_demoted = True
+                self._start(partial(self._work, self._express))
+
+    def _under_way(self) -> list[UnderWay]:
+        with self._active_lock:
+            return list(self._active)
 
     def _dead(self, owners: set[str]) -> list[str]:
         """Those of `owners` on this machine whose process is gone."""
         here = f"{socket.gethostname()}-"
         others = (owner for owner in owners if owner != self.owner and owner.startswith(here))
         return [owner for owner in others if _is_free(self._locks / owner)]
+
+
+def _lower_priority(niceness: int) -> None:
+    """Of this thread and of all that it starts; without effect where it is that low already."""
+    if sys.platform == "linux" and niceness:  # elsewhere only whole processes have one
+        with contextlib.suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
 
 
 def _lock_file(folder: Path, name: str) -> IO[str]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ingest.worker import MAX_FAILURES, GiveUp, Retry, decide
+from ingest.failures import MAX_FAILURES, GiveUp, Retry, decide
 from retrieval.errors import (
     Encrypted,
     IncompatibleStore,
