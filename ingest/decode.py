@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import codecs
+import io
 import re
 from collections.abc import Iterator
+from pathlib import Path
 
 from charset_normalizer import from_bytes
 
@@ -18,6 +20,12 @@ _MARKS = (  # the UTF-32 marks begin with the UTF-16 ones
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_NOT_TEXT = (
+    "This does not look like text: it is binary, or in an encoding that could not be told. "
+    "Save it as UTF-8."
+)
+_WHOLE_BYTES = 1 << 21  # longer files are decoded in pieces
+_PIECE_BYTES = 1 << 20
 _GUESS_BYTES = 65_536  # enough to tell code pages apart; guessing is slow
 # Shares of zero bytes at one place of each code unit: of ASCII in UTF-16 nearly all, of other
 # scripts none; what lies between leaves room for a text that mixes them.
@@ -55,10 +63,47 @@ def decode(content: bytes, *, declared: str | None = None) -> str:
             continue
         if _is_text(text):
             return clean(text)
-    raise Unreadable(
-        "This does not look like text: it is binary, or in an encoding that could not be told. "
-        "Save it as UTF-8."
-    )
+    raise Unreadable(_NOT_TEXT)
+
+
+def decoded(path: Path) -> Iterator[str]:
+    """The text of a file as `decode` gives it, in pieces of about a megabyte.
+
+    Raises:
+        Unreadable: the bytes are not text; before the first piece.
+    """
+    with path.open("rb") as file:
+        head = file.read(_WHOLE_BYTES)
+    if len(head) < _WHOLE_BYTES:
+        yield decode(head)
+        return
+    for encoding in _encodings(head, None):
+        if _fits(path, encoding):
+            yield from map(clean, _pieces(path, encoding))
+            return
+    raise Unreadable(_NOT_TEXT)
+
+
+def _fits(path: Path, encoding: str) -> bool:
+    """Whether all of the file is text in this encoding."""
+    n_chars = n_bad = 0
+    try:
+        for text in _pieces(path, encoding):
+            n_chars += len(text)
+            n_bad += len(_CONTROL.findall(text))
+    except (UnicodeDecodeError, LookupError):
+        return False
+    return n_bad <= _MAX_BAD_RATIO * n_chars
+
+
+def _pieces(path: Path, encoding: str) -> Iterator[str]:
+    """The file's text piece by piece, every line end a line feed."""
+    decoder = codecs.getincrementaldecoder(encoding)()
+    lines = io.IncrementalNewlineDecoder(decoder, translate=True)
+    with path.open("rb") as file:
+        while content := file.read(_PIECE_BYTES):
+            yield lines.decode(content)
+    yield lines.decode(b"", final=True)
 
 
 def looks_like_text(head: bytes) -> bool:

@@ -6,9 +6,9 @@ child. A healthy child is used again, for starting one costs about a tenth of a 
 
 In the child nothing but the file at hand can be opened, see `ingest.confine`.
 
-The child is ``python -m ingest.sandbox``: no fork, hence safe from any thread, and no import of
-the caller's main module, hence usable from a plain script. The two sides talk over pipes in
-frames: eight bytes of length, then that many bytes of JSON.
+The child is ``python -m ingest.parser_process``: no fork, hence safe from any thread, and no import of
+the caller's main module, hence usable from a plain script. What the two say is in
+`ingest.frames`.
 """
 
 from __future__ import annotations
@@ -22,41 +22,29 @@ import signal
 import subprocess
 import sys
 import threading
-import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
-from ingest.confine import Confinement
-from ingest.parse import parse
+from ingest.frames import DIED, MEBI, most_bytes, receive, send
 from ingest.parse.letters import PageSpan
-from ingest.parse.packing import pack, unpack
+from ingest.parse.packing import unpack
+from ingest.parse.parts import joined
 from retrieval.boxes import PageBoxes
 from retrieval.errors import Encrypted, FileFailed, NoText, OverBudget, Unreadable, UnsupportedFile
 from retrieval.types import Document
 
-try:
-    import resource
-except ImportError:  # Windows: the time limit holds there, the memory limit does not
-    resource = None  # type: ignore[assignment]
-
 logger = logging.getLogger("sourcebook.sandbox")
 
-_MEBI = 1 << 20
 _FILES_PER_CHILD = 200  # libraries leak; a new child now and then keeps that small
-_LENGTH_BYTES = 8
-_BYTES_PER_CHAR = 12  # of a packed document: text in UTF-8, escapes, and the blocks' numbers
+_BYTES_PER_S = 1e6  # what parsing must do of a long file
 _GRACE_S = 2.0  # the child's own limit on processor time comes before the parent's on real time
 _FAILURES: dict[str, type[FileFailed]] = {
     kind.__name__: kind for kind in (Encrypted, NoText, OverBudget, Unreadable, UnsupportedFile)
 }
-_DIED = (
-    "The file made its parser crash. It is probably damaged: open it in the program it was made "
-    "with, save it anew, and add that."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +54,9 @@ class Limits:
     The default time is over ten times what our largest file takes: a filing of 252 pages, 4 s.
     """
 
-    seconds: float = 120.0  # of real time
-    memory_bytes: int = 2048 * _MEBI  # on top of what an idle child needs
-    text_chars: int = 200_000_000  # of the document's text
+    seconds: float = 120.0  # of real time, and one more for every megabyte of the file
+    memory_bytes: int = 2048 * MEBI  # on top of what an idle child needs
+    text_chars: int = 600_000_000  # of the document's text; most formats reach the memory first
 
 
 class Sandbox:
@@ -87,7 +75,33 @@ class Sandbox:
                 `Unreadable` when the parser crashed.
             FileNotFoundError: there is no such file, which is not the file's fault.
         """
-        return _document(self._run(path, {"filename": filename}, limits or Limits()))
+        return joined(self.parse_parts(path, filename=filename, limits=limits))
+
+    def parse_parts(
+        self, path: Path, *, filename: str, limits: Limits | None = None
+    ) -> Iterator[Document]:
+        """The same in parts as the child gives them, see `ingest.parse.parts`.
+
+        A failure may come after some parts. The child is this iterator's until it ends; one that
+        is left before its end costs the child.
+        """
+        request = _request(path, {"filename": filename}, limits or Limits())
+        with self._lock:
+            child, last, is_well = self._ready_child(), None, False
+            try:
+                with _Deadline(child, request["seconds"]) as deadline:
+                    for reply in _replies(child, request):
+                        if isinstance(reply, Document):
+                            yield reply
+                        else:
+                            last = reply
+                last = deadline.judged(last)
+                is_well = not (last is None or _recycle(last))
+            finally:
+                if not is_well or self._is_worn(child):
+                    self._stop()
+        if last is None or "end" not in last:
+            raise _failure(last or {})
 
     def boxes(
         self, path: Path, spans: Sequence[PageSpan], *, limits: Limits | None = None
@@ -100,17 +114,19 @@ class Sandbox:
         reply = self._run(path, {"spans": list(spans)}, limits or Limits())
         return _boxes(reply)
 
-    def _run(
-        self, path: Path, task: dict[str, Any], limits: Limits
-    ) -> dict[str, Any] | bytes | None:
-        request = {"path": str(path.resolve(strict=True)), **task, **asdict(limits)}
+    def _run(self, path: Path, task: dict[str, Any], limits: Limits) -> dict[str, Any] | None:
+        request = _request(path, task, limits)
         with self._lock:
             child = self._ready_child()
-            reply = _exchange(child, request, limits.seconds)
-            worn = self._n_files >= _FILES_PER_CHILD or child.poll() is not None
-            if worn or reply is None or _recycle(reply):
+            with _Deadline(child, request["seconds"]) as deadline:
+                reply = _ask(child, request)
+            reply = deadline.judged(reply)
+            if reply is None or _recycle(reply) or self._is_worn(child):
                 self._stop()
         return reply
+
+    def _is_worn(self, child: subprocess.Popen[bytes]) -> bool:
+        return self._n_files >= _FILES_PER_CHILD or child.poll() is not None
 
     def close(self) -> None:
         """End the child; a later `parse` starts a new one."""
@@ -184,7 +200,12 @@ def _start() -> subprocess.Popen[bytes]:
         "PYTHONDONTWRITEBYTECODE": os.environ.get("PYTHONDONTWRITEBYTECODE", ""),
     }
     return subprocess.Popen(
-        [sys.executable, "-P", "-m", "ingest.sandbox"],  # -P: no modules from where it is called
+        [
+            sys.executable,
+            "-P",
+            "-m",
+            "ingest.parser_process",
+        ],  # -P: no modules from where it is called
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -192,44 +213,99 @@ def _start() -> subprocess.Popen[bytes]:
     )
 
 
-def _exchange(
-    child: subprocess.Popen[bytes], request: dict[str, Any], seconds: float
-) -> dict[str, Any] | bytes | None:
-    """Send `request` and return the child's reply: a failure, a packed document, or None.
+def _request(path: Path, task: dict[str, Any], limits: Limits) -> dict[str, Any]:
+    """What is asked of the child; a long file gets more time.
 
-    None means that the child died. A timer kills it when time is up, which ends the read.
+    Raises:
+        FileNotFoundError: there is no such file.
     """
-    late = threading.Event()
+    path = path.resolve(strict=True)
+    seconds = limits.seconds + path.stat().st_size / _BYTES_PER_S
+    return {"path": str(path), **task, **asdict(limits), "seconds": seconds}
 
-    def end() -> None:
-        late.set()
-        child.kill()
 
-    timer = threading.Timer(seconds + _GRACE_S, end)
-    timer.daemon = True
-    timer.start()
+class _Deadline:
+    """Kills the child when time is up, which ends every read from it."""
+
+    def __init__(self, child: subprocess.Popen[bytes], seconds: float) -> None:
+        self._child = child
+        self._seconds = seconds
+        self._late = threading.Event()
+        self._timer = threading.Timer(seconds + _GRACE_S, self._end)
+        self._timer.daemon = True
+
+    def _end(self) -> None:
+        self._late.set()
+        self._child.kill()
+
+    def __enter__(self) -> Self:
+        self._timer.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._timer.cancel()
+
+    def judged(self, reply: dict[str, Any] | None) -> dict[str, Any] | None:
+        """The child's last word; None, when it died without one, unless it ran out of time."""
+        if reply is None and (self._late.is_set() or _out_of_processor_time(self._child)):
+            return {"failure": "OverBudget", "what": "seconds", "limit": self._seconds}
+        return reply
+
+
+def _ask(child: subprocess.Popen[bytes], request: dict[str, Any]) -> dict[str, Any] | None:
+    """Send `request` and return the one reply; None means that the child died."""
     try:
-        reply = _ask(child, request)
-    finally:
-        timer.cancel()
-    if reply is None and (late.is_set() or _out_of_processor_time(child)):
-        return {"failure": "OverBudget", "what": "seconds", "limit": seconds}
+        send(_pipe(child.stdin), json.dumps(request).encode())
+        frame = receive(_pipe(child.stdout), at_most=most_bytes(request["text_chars"]))
+        reply: dict[str, Any] | None = None if frame is None else json.loads(frame)
+    except (OSError, ValueError):
+        return None
     return reply
 
 
-def _ask(child: subprocess.Popen[bytes], request: dict[str, Any]) -> dict[str, Any] | bytes | None:
-    if child.stdin is None or child.stdout is None:
-        raise ValueError("the child was started without pipes")
+def _replies(
+    child: subprocess.Popen[bytes], request: dict[str, Any]
+) -> Iterator[Document | dict[str, Any]]:
+    """Send `request`; yield the parts of the document and the last word, if the child has one."""
+    left = request["text_chars"]
+    reply = _ask(child, request)
+    while reply is not None and "part" in reply:
+        part = _part(child, at_most=most_bytes(left))
+        if part is None or len(part.text) > left:
+            return
+        left -= len(part.text)
+        yield part
+        reply = _last_word(child)
+    if reply is not None:
+        yield reply
+
+
+def _part(child: subprocess.Popen[bytes], *, at_most: int) -> Document | None:
     try:
-        _send(child.stdin, json.dumps(request).encode())
-        most = _BYTES_PER_CHAR * request["text_chars"] + _MEBI
-        head = _receive(child.stdout, at_most=_MEBI)
-        if head is None:
-            return None
-        reply: dict[str, Any] = json.loads(head)
-        return _receive(child.stdout, at_most=most) if "document" in reply else reply
+        packed = receive(_pipe(child.stdout), at_most=at_most)
+        return None if packed is None else unpack(packed)
     except (OSError, ValueError):
         return None
+
+
+def _last_word(child: subprocess.Popen[bytes]) -> dict[str, Any] | None:
+    try:
+        frame = receive(_pipe(child.stdout), at_most=MEBI)
+        reply: dict[str, Any] | None = None if frame is None else json.loads(frame)
+    except (OSError, ValueError):
+        return None
+    return reply
+
+
+def _pipe(pipe: IO[bytes] | None) -> IO[bytes]:
+    if pipe is None:
+        raise ValueError("the child was started without pipes")
+    return pipe
 
 
 def _out_of_processor_time(child: subprocess.Popen[bytes]) -> bool:
@@ -237,30 +313,17 @@ def _out_of_processor_time(child: subprocess.Popen[bytes]) -> bool:
     return child.wait() == -getattr(signal, "SIGXCPU", 0)
 
 
-def _recycle(reply: dict[str, Any] | bytes) -> bool:
-    return isinstance(reply, dict) and reply.get("failure") == "OverBudget"
+def _recycle(reply: dict[str, Any]) -> bool:
+    return reply.get("failure") == "OverBudget"
 
 
-def _document(reply: dict[str, Any] | bytes | None) -> Document:
-    if isinstance(reply, bytes):
-        try:
-            return unpack(reply)
-        except ValueError:
-            reply = None
-    if reply is None:
-        raise Unreadable(_DIED)
-    raise _failure(reply)
-
-
-def _boxes(reply: dict[str, Any] | bytes | None) -> list[PageBoxes]:
-    if not isinstance(reply, dict):
-        raise Unreadable(_DIED)
-    if "boxes" not in reply:
-        raise _failure(reply)
+def _boxes(reply: dict[str, Any] | None) -> list[PageBoxes]:
+    if reply is None or "boxes" not in reply:
+        raise _failure(reply or {})
     try:
         return [PageBoxes.from_dict(plain) for plain in reply["boxes"]]
     except (KeyError, TypeError, ValueError):
-        raise Unreadable(_DIED) from None
+        raise Unreadable(DIED) from None
 
 
 def _failure(reply: dict[str, Any]) -> FileFailed:
@@ -272,124 +335,4 @@ def _failure(reply: dict[str, Any]) -> FileFailed:
         return OverBudget(str(reply["what"]), limit=float(reply["limit"]))
     if kind is UnsupportedFile:
         return UnsupportedFile(str(reply["media_type"]), advice=str(reply["advice"]))
-    return kind(str(reply["message"])) if kind else Unreadable(_DIED)
-
-
-# --- both sides ---------------------------------------------------------------------------
-
-
-def _send(pipe: IO[bytes], frame: bytes) -> None:
-    pipe.write(len(frame).to_bytes(_LENGTH_BYTES, "big"))
-    pipe.write(frame)
-    pipe.flush()
-
-
-def _receive(pipe: IO[bytes], *, at_most: int) -> bytes | None:
-    """One frame, or None at the end of the stream.
-
-    Raises:
-        ValueError: the frame is longer than `at_most` bytes.
-    """
-    length = pipe.read(_LENGTH_BYTES)
-    if len(length) < _LENGTH_BYTES:
-        return None
-    n_bytes = int.from_bytes(length, "big")
-    if n_bytes > at_most:
-        raise ValueError(f"a frame of {n_bytes} bytes, where at most {at_most} are taken")
-    frame = pipe.read(n_bytes)
-    return frame if len(frame) == n_bytes else None
-
-
-# --- the child's side ---------------------------------------------------------------------
-
-
-def _serve() -> None:
-    """Answer requests until the parent closes its end."""
-    replies = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints must not fall between the frames
-    confinement = Confinement()
-    while (frame := _receive(sys.stdin.buffer, at_most=_MEBI)) is not None:
-        request = json.loads(frame)
-        confinement.allow(request["path"])
-        for reply in _answer(request):
-            _send(replies, reply)
-
-
-def _answer(request: dict[str, Any]) -> list[bytes]:
-    try:
-        _limit(seconds=request["seconds"], memory_bytes=request["memory_bytes"])
-        path = Path(request["path"])
-        if "spans" in request:
-            return [json.dumps({"boxes": _found_boxes(path, request["spans"])}).encode()]
-        document = parse(path, filename=request["filename"])
-        return _packed(document, request["text_chars"])
-    except FileFailed as error:
-        return [json.dumps(_described(error)).encode()]
-    except MemoryError:
-        megabytes = request["memory_bytes"] / 1e6
-        failure = {"failure": "OverBudget", "what": "megabytes of memory", "limit": megabytes}
-        return [json.dumps(failure).encode()]
-    except RecursionError:
-        limit = sys.getrecursionlimit()
-        failure = {"failure": "OverBudget", "what": "levels of nesting", "limit": limit}
-        return [json.dumps(failure).encode()]
-    except Exception as error:  # noqa: BLE001 - whatever a parser raises, this file has failed
-        failure = {"failure": "Unreadable", "message": _DIED, "crash": _where(error)}
-        return [json.dumps(failure).encode()]
-
-
-def _found_boxes(path: Path, spans: list[list[Any]]) -> list[dict[str, Any]]:
-    from ingest.parse.pdf_boxes import find_boxes  # noqa: PLC0415 - PDFium only where needed
-
-    found = find_boxes(path, [PageSpan(*span) for span in spans])
-    return [page.as_dict() for page in found]
-
-
-def _where(error: Exception) -> str:
-    """Class and line of an error; not its message, which may hold text of the file."""
-    frame = traceback.extract_tb(error.__traceback__)[-1]
-    return f"{type(error).__name__} at {Path(frame.filename).name}:{frame.lineno}"
-
-
-def _packed(document: Document, most_chars: int) -> list[bytes]:
-    packed = pack(document)
-    if len(document.text) > most_chars or len(packed) > _BYTES_PER_CHAR * most_chars + _MEBI:
-        raise OverBudget("characters of text", limit=most_chars)
-    return [b'{"document": true}', packed]
-
-
-def _described(error: FileFailed) -> dict[str, Any]:
-    described: dict[str, Any] = {"failure": type(error).__name__, "message": str(error)}
-    if isinstance(error, UnsupportedFile):
-        described |= {"media_type": error.media_type, "advice": str(error).split(". ", 1)[-1]}
-    if isinstance(error, OverBudget):
-        described |= {"what": error.what, "limit": error.limit}
-    return described
-
-
-def _limit(*, seconds: float, memory_bytes: int) -> None:
-    """Set the soft limits for the next file, counted from what is in use now."""
-    if resource is None:
-        return
-    usage = resource.getrusage(resource.RUSAGE_SELF)
-    used_s = usage.ru_utime + usage.ru_stime
-    _set_soft(resource.RLIMIT_CPU, int(used_s + seconds) + 1)
-    _set_soft(resource.RLIMIT_AS, _address_space() + memory_bytes)
-    _set_soft(resource.RLIMIT_CORE, 0)
-
-
-def _set_soft(kind: int, value: int) -> None:
-    hard = resource.getrlimit(kind)[1]
-    resource.setrlimit(kind, (value if hard < 0 else min(value, hard), hard))
-
-
-def _address_space() -> int:
-    try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
-    except OSError:  # not Linux: a guess that is too large rather than too small
-        return 1024 * _MEBI
-    return pages * resource.getpagesize()
-
-
-if __name__ == "__main__":
-    _serve()
+    return kind(str(reply["message"])) if kind else Unreadable(DIED)

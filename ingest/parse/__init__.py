@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path, PurePath
 from types import MappingProxyType
@@ -10,10 +10,11 @@ from typing import cast
 
 from ingest.detect import DOCX, EPUB, HTML, PDF, PLAIN, PPTX, XLSX, detect, read_ends
 from ingest.parse.advice import refusal
+from ingest.parse.parts import joined
 from retrieval.errors import NoText, Unreadable
 from retrieval.types import Document
 
-__all__ = ["PARSERS", "PARSER_VERSION", "Parser", "parse"]
+__all__ = ["PARSERS", "PARSER_VERSION", "Parser", "parse", "parse_parts"]
 
 Parser = Callable[[Path, str], Document]  # path and media type; raises FileFailed only
 
@@ -101,6 +102,11 @@ def parse(path: Path, *, filename: str) -> Document:
     Raises:
         UnsupportedFile, Unreadable, Encrypted, NoText: see `retrieval.errors`.
     """
+    return joined(parse_parts(path, filename=filename))
+
+
+def parse_parts(path: Path, *, filename: str) -> Iterator[Document]:
+    """The same in parts, see `ingest.parse.parts`; most types come in one."""
     ends = read_ends(path)
     if not ends:
         raise NoText("The file is empty: it has zero bytes.")
@@ -111,4 +117,7 @@ def parse(path: Path, *, filename: str) -> Document:
     parser = PARSERS.get(media_type)
     if parser is None:
         raise refusal(media_type)
-    return parser(path, media_type)
+    if media_type == PLAIN:
+        yield from import_module("ingest.parse.plain").read_parts(path, media_type)
+    else:
+        yield parser(path, media_type)

@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from ingest.decode import decode
+from ingest.decode import decoded
 from ingest.parse import verbatim
+from ingest.parse.parts import joined, stretches
 from ingest.parse.verbatim import Span
+from retrieval.errors import NoText
 from retrieval.types import BlockKind, Document
 
 _PARAGRAPH = re.compile(r"\S[^\n]*(?:\n[^\S\n]*\S[^\n]*)*")
@@ -26,18 +28,33 @@ def read(path: Path, media_type: str) -> Document:
     Raises:
         NoText, Unreadable: the file is blank, or not text.
     """
-    text = decode(path.read_bytes())
-    return verbatim.document(media_type, text, _spans(text))
+    return joined(read_parts(path, media_type))
 
 
-def _spans(text: str) -> Iterator[Span]:
+def read_parts(path: Path, media_type: str) -> Iterator[Document]:
+    """The same in parts of one or two million characters, so that the file may be of any length.
+
+    Raises:
+        NoText, Unreadable: like `read`; the first when all parts have been given.
+    """
     above: list[tuple[int, str]] = []
+    line, is_blank = 1, True
+    for text in stretches(decoded(path)):
+        blocks, line = verbatim.blocks(text, _spans(text, above), first_line=line)
+        is_blank = is_blank and not blocks
+        yield Document(media_type=media_type, text=text, blocks=blocks)
+    if is_blank:
+        raise NoText(verbatim.BLANK)
+
+
+def _spans(text: str, above: list[tuple[int, str]] | None = None) -> Iterator[Span]:
+    """Paragraphs; `above` are the headings over the next one, and is kept up to date."""
+    above = [] if above is None else above
     for found in _PARAGRAPH.finditer(text):
         heading = _heading(found.group()) if len(found.group()) <= 2 * _HEADING_CHARS else None
         if heading:
             level, title = heading
-            above = [entry for entry in above if entry[0] < level]
-            above.append((level, title))
+            above[:] = [*(entry for entry in above if entry[0] < level), (level, title)]
         kind: BlockKind = "heading" if heading else "paragraph"
         yield Span(kind, found.start(), found.end(), tuple(title for _, title in above))
 

@@ -13,6 +13,7 @@ from retrieval.types import Block, BlockKind, Document, Place
 _MAX_LINES = 40
 _MIN_LINES = 20  # not before this many lines, wherever a good place for a cut may be
 _MAX_CHARS = 6_000
+BLANK = "The file is empty: there is nothing but white space in it."
 _SENTENCE_ENDS = (".", "!", "?", ":", ";", "。", "！", "？", "}", ">")
 
 
@@ -35,22 +36,25 @@ def document(
     Raises:
         NoText: `text` is blank.
     """
-    blocks = tuple(_placed(text, spans))
-    if not blocks:
-        raise NoText("The file is empty: there is nothing but white space in it.")
-    return Document(media_type=media_type, text=text, blocks=blocks, title=tidy_title(title))
+    found, _ = blocks(text, spans)
+    if not found:
+        raise NoText(BLANK)
+    return Document(media_type=media_type, text=text, blocks=found, title=tidy_title(title))
 
 
-def _placed(text: str, spans: Iterable[Span]) -> Iterator[Block]:
-    line, counted_to = 1, 0
+def blocks(
+    text: str, spans: Iterable[Span], *, first_line: int = 1
+) -> tuple[tuple[Block, ...], int]:
+    """The blocks of a text that begins on line `first_line`, and the line that it ends on."""
+    found, line, counted_to = [], first_line, 0
     for span in spans:
         for start, end in _pieces(text, span):
             line += text.count("\n", counted_to, start)
             last = line + text.count("\n", start, end)
-            yield Block(
-                span.kind, start, end, Place(first_line=line, last_line=last), span.heading_path
-            )
+            place = Place(first_line=line, last_line=last)
+            found.append(Block(span.kind, start, end, place, span.heading_path))
             line, counted_to = last, end
+    return tuple(found), line + text.count("\n", counted_to)
 
 
 def _pieces(text: str, span: Span) -> Iterator[tuple[int, int]]:
