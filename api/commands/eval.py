@@ -90,12 +90,14 @@ def _progress() -> Iterator[Any]:
     from tqdm import tqdm  # noqa: PLC0415
 
     with tqdm(disable=None, leave=False) as bar:
+        shown = ""
 
         def progress(what: str, done: int, total: int) -> None:
-            if bar.desc != f"{what}: ":
-                bar.reset()
+            nonlocal shown
+            if shown != what:
+                shown = what
+                bar.reset(total)
                 bar.set_description(what)
-            bar.total = total
             bar.update(max(0, done - bar.n))
 
         yield progress
