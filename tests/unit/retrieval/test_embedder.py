@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.embedder import DEFAULT_MODEL, HashEmbedder, load_embedder
+from retrieval.embedder import DEFAULT_MODEL, INT8_MODEL, HashEmbedder, load_embedder
 from retrieval.errors import CorruptStore, ModelUnavailable
-from retrieval.model_graph import GRAPH_FILE, WEIGHTS_FILE, BertShape, prepare
+from retrieval.model_graph import GRAPH_FILE, WEIGHTS_FILE, BertShape, build, prepare
 
 GOLDEN = Path(__file__).parent / "golden"
 ROOT = Path(__file__).parents[3]
@@ -39,7 +39,12 @@ def minilm(cache):
     return load_embedder(DEFAULT_MODEL, cache=cache)
 
 
-@pytest.fixture(scope="module", params=[DEFAULT_MODEL, "hash"])
+@pytest.fixture(scope="module")
+def int8(cache):
+    return load_embedder(INT8_MODEL, cache=cache)
+
+
+@pytest.fixture(scope="module", params=[DEFAULT_MODEL, INT8_MODEL, "hash"])
 def embedder(request, cache):
     return load_embedder(request.param, cache=cache)
 
@@ -58,6 +63,25 @@ def test_same_vector_alone_and_in_company(minilm):
     together = minilm.embed(texts)
     alone = np.stack([minilm.embed_query(text) for text in texts])
     np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_integer_products_stay_close_to_the_float_model(int8, minilm):
+    texts = json.loads((GOLDEN / "texts.json").read_text("utf-8"))
+    cosines = (int8.embed(texts) * minilm.embed(texts)).sum(axis=1)
+    assert cosines.min() >= 0.996
+    assert cosines.mean() >= 0.9985
+
+
+def test_company_does_not_change_a_vector_of_integer_products(int8):
+    texts = ["one two three", "four five six", "a longer text than those two"]
+    alone = np.stack([int8.embed_query(text) for text in texts])
+    np.testing.assert_array_equal(int8.embed(texts), alone)
+
+
+def test_both_kinds_of_the_model_have_ids_of_their_own(int8, minilm):
+    assert int8.id.startswith("all-MiniLM-L6-v2-int8@")
+    assert int8.id.split("@")[1] != minilm.id.split("@")[1]
+    assert (int8.dim, int8.max_tokens) == (minilm.dim, minilm.max_tokens)
 
 
 def test_id_names_model_and_weights(minilm):
@@ -221,7 +245,12 @@ def test_other_weights_are_refused(tmp_path):
     (tmp_path / "weights").write_bytes(b"others")
     shape = BertShape(n_layers=1, n_heads=1, max_tokens=8, norm_epsilon=1e-12)
     with pytest.raises(CorruptStore, match="sha256"):
-        prepare(tmp_path / "weights", tmp_path / "out", sha256="0" * 64, shape=shape)
+        prepare(
+            tmp_path / "weights",
+            tmp_path / "out",
+            sha256="0" * 64,
+            make=lambda weights: build(weights, shape),
+        )
     assert not (tmp_path / "out").exists()
 
 
