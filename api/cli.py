@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from api.commands.eval import evaluate
+from api.commands.index import index
+from api.commands.text import TEXT
 from api.printing import (
     answer_as_dict,
     as_date,
@@ -20,21 +22,25 @@ from api.printing import (
     print_answer,
     print_hit,
     print_json,
-    print_report,
     print_table,
-    progress_bar,
 )
 
 if TYPE_CHECKING:
     from api.engine import Engine
 
-_store_option = click.option("--store", required=True, help="Id or name of the vector store.")
+_store_option = click.option(
+    "--store", required=True, type=TEXT, help="Id or name of the vector store."
+)
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 _boxes_option = click.option(
     "--boxes", is_flag=True, help="With --json: where to draw it on the pages of PDFs and scans."
 )
 _filter_option = click.option(
-    "--filter", "filters", metavar="JSON", help='Such as {"type":"eq","key":"year","value":2024}.'
+    "--filter",
+    "filters",
+    type=TEXT,
+    metavar="JSON",
+    help='Such as {"type":"eq","key":"year","value":2024}.',
 )
 
 
@@ -72,61 +78,11 @@ def serve(data: Path | None, *, host: str | None, port: int | None, is_open: boo
         run(Settings.load(data=data, host=host, port=port, open=is_open or None))
 
 
-@main.command()
-@click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--store", required=True, help="Id or name; a missing name is created.")
-@click.option("--attr", "attrs", multiple=True, metavar="K=V", help="Attribute of every file.")
-@click.option("--glob", metavar="G", help="Only files whose path or name matches, such as *.pdf.")
-@click.option(
-    "--exclude", multiple=True, metavar="P", help="Leave out; patterns as in .gitignore."
-)
-@click.option(
-    "--delete-missing",
-    is_flag=True,
-    help="Take out files indexed earlier that are no longer under PATHS.",
-)
-@click.option(
-    "--manifest",
-    type=click.Path(path_type=Path, exists=True, dir_okay=False),
-    help='JSON lines {"path": …, "attributes": {…}}; paths relative to that file.',
-)
-@_json_option
-@click.pass_obj
-def index(
-    data: Path | None,
-    *,
-    paths: Sequence[Path],
-    store: str,
-    attrs: Sequence[str],
-    glob: str | None,
-    exclude: tuple[str, ...],
-    delete_missing: bool,
-    manifest: Path | None,
-    as_json: bool,
-) -> None:
-    """Index files and folders; what is unchanged is skipped.
-
-    Exit code 1 means that some files could not be indexed; the others were.
-    """
-    with errors_shown(), _engine(data) as engine:
-        from api.folders import Selection, read_manifest  # noqa: PLC0415
-
-        selection = Selection(
-            attributes=_attributes(attrs),
-            manifest=read_manifest(manifest) if manifest else {},
-            glob=glob,
-            exclude=exclude,
-            delete_missing=delete_missing,
-        )
-        with progress_bar(show=not as_json) as on_progress:
-            report = engine.add(paths, store=store, selection=selection, on_progress=on_progress)
-    print_json(report.as_dict()) if as_json else print_report(report)
-    if report.failures:
-        sys.exit(1)
+main.add_command(index)
 
 
 @main.command()
-@click.argument("query")
+@click.argument("query", type=TEXT)
 @_store_option
 @_filter_option
 @click.option("-k", "limit", default=10, show_default=True, help="How many hits, 1 to 50.")
@@ -165,7 +121,7 @@ def search(
 
 
 @main.command()
-@click.argument("question")
+@click.argument("question", type=TEXT)
 @_store_option
 @_filter_option
 @_json_option
@@ -236,7 +192,7 @@ def keys() -> None:
 
 
 @keys.command()
-@click.option("--name", required=True, help="What it is for.")
+@click.option("--name", required=True, type=TEXT, help="What it is for.")
 @click.pass_obj
 def create(data: Path | None, name: str) -> None:
     """Make a key and print it, this once."""
@@ -265,7 +221,7 @@ def list_keys(data: Path | None, *, as_json: bool) -> None:
 
 
 @keys.command()
-@click.argument("key_id", metavar="ID")
+@click.argument("key_id", type=TEXT, metavar="ID")
 @click.pass_obj
 def revoke(data: Path | None, key_id: str) -> None:
     """End a key; running servers refuse it from now on."""
@@ -286,29 +242,6 @@ def _engine(data: Path | None) -> Iterator[Engine]:
 
 
 # --- reading arguments ------------------------------------------------------------------------
-
-
-def _attributes(pairs: Sequence[str]) -> dict[str, Any]:
-    """`k=v` pairs; a value that is a JSON number or boolean becomes one.
-
-    >>> _attributes(["year=2024", "draft=true", "team=ops"])
-    {'year': 2024, 'draft': True, 'team': 'ops'}
-    """
-    attributes: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, raw = pair.partition("=")
-        if not equals or not key:
-            fail(f"--attr {pair!r}: expected key=value.")
-        attributes[key] = _scalar(raw)
-    return attributes
-
-
-def _scalar(raw: str) -> str | int | float | bool:
-    try:
-        value = json.loads(raw, parse_constant=lambda _: raw)
-    except ValueError:
-        return raw
-    return value if isinstance(value, int | float) else raw
 
 
 def _json_value(raw: str | None) -> Any:
@@ -332,3 +265,6 @@ def _all(list_page: Any) -> Iterator[Any]:
             return
         last = page.items[-1]
         after = last.file_id if hasattr(last, "file_id") else last.id
+
+
+main.add_command(evaluate)

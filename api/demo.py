@@ -9,9 +9,11 @@ from typing import Any
 
 import click
 
+from api.batch.manifest import read_manifest
+from api.batch.types import Selection
 from api.engine import Engine
-from api.folders import Selection, read_manifest
-from api.printing import print_answer, print_hit, print_report, progress_bar
+from api.printing import print_answer, print_hit, print_report
+from api.progress import progress_shown
 
 _STORE = "sample-corpus"
 _SEARCHES: tuple[tuple[str, Mapping[str, Any] | None], ...] = (
@@ -28,7 +30,7 @@ def main() -> None:
     with Engine.open() as engine:
         click.secho(f"Indexing {corpus}/files into {engine.settings.data} …", bold=True)
         selection = Selection(manifest=read_manifest(corpus / "manifest.jsonl"))
-        with progress_bar(show=True) as on_progress:
+        with progress_shown(show=True) as on_progress:
             report = engine.add(
                 corpus / "files", store=_STORE, selection=selection, on_progress=on_progress
             )

@@ -31,7 +31,7 @@ from retrieval.types import (
 
 if TYPE_CHECKING:
     from api.answer.types import Answer
-    from api.folders import IndexReport, OnProgress, Selection
+    from api.batch.types import IndexReport, OnProgress, Selection
 
 Found = TypeVar("Found", Hit, Citation)
 
@@ -181,10 +181,11 @@ class Engine(Resources):
             paths: files, or folders that are walked.
             store: id or name of the vector store.
             attributes: for every file.
-            selection: further choices, instead of `attributes`; see `api.folders.Selection`.
-            on_progress: called as files are done.
+            selection: further choices, instead of `attributes`; see `api.batch.types.Selection`.
+            on_progress: called some times a second with how far it is.
         """
-        from api.folders import Selection, index_paths  # noqa: PLC0415 - a server needs it not
+        from api.batch.run import index_paths  # noqa: PLC0415 - a server needs it not
+        from api.batch.types import Selection  # noqa: PLC0415
 
         each = [paths] if isinstance(paths, str | Path) else paths
         return index_paths(

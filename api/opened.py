@@ -149,6 +149,7 @@ class Opened:
             except NotFound:
                 return True
 
-    def _wake(self) -> None:
+    def wake_worker(self) -> None:
+        """Say that something was queued, so that no time is lost until that is noticed."""
         if self._worker is not None:
             self._worker.wake()

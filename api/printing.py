@@ -13,8 +13,27 @@ import click
 
 if TYPE_CHECKING:
     from api.answer.types import Answer
-    from api.folders import IndexReport
+    from api.batch.types import Change, IndexReport
     from retrieval.types import Citation, Hit
+
+
+_KILO = 1000
+_FEW_FAILURES, _MOST_FAILURES = 10, 100
+# What was left out for reasons that a user may not expect, in words.
+_WORTH_SAYING = {
+    "ignored": "by ignore files (--no-ignore takes them)",
+    "special": "pipes, sockets or devices",
+    "broken_link": "links that lead nowhere",
+    "link_to_folder": "links to folders (--follow-links walks them)",
+    "link_loop": "links that lead back",
+}
+
+# Exit codes; 130 and 143 are what shells report of programs that these signals ended.
+SOME_FAILED, NOT_RUN, NOTHING_FOUND, INTERRUPTED, TERMINATED = 1, 2, 3, 130, 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM came: the same as Ctrl-C, but for the exit code."""
 
 
 @contextlib.contextmanager
@@ -26,31 +45,39 @@ def errors_shown() -> Iterator[None]:
         yield
     except (FileSearchError, OSError) as error:
         fail(str(error))
-    except KeyboardInterrupt:
-        fail("Stopped. Nothing is lost: what was queued is indexed by the next run.", code=130)
+    except KeyboardInterrupt as stop:
+        code = TERMINATED if isinstance(stop, Terminated) else INTERRUPTED
+        fail("Stopped. Nothing is lost: what was queued is indexed by the next run.", code=code)
 
 
-def fail(message: str, *, code: int = 2) -> Never:
+def fail(message: str, *, code: int = NOT_RUN) -> Never:
     """End the process with one line on stderr."""
     click.echo(f"sourcebook: {message}", err=True)
     sys.exit(code)
 
 
-@contextlib.contextmanager
-def progress_bar(*, show: bool) -> Iterator[Any]:
-    """A bar with rate and time left on stderr; nothing where stderr is no terminal."""
-    if not show:
-        yield None
-        return
-    from tqdm import tqdm  # noqa: PLC0415
+def as_bytes(n_bytes: float) -> str:
+    """A size as people read it.
 
-    with tqdm(unit="file", disable=None, leave=False, desc="indexing") as bar:
+    >>> as_bytes(999), as_bytes(12_345_678)
+    ('999 B', '12.3 MB')
+    """
+    for unit in ("B", "kB", "MB", "GB"):
+        if n_bytes < _KILO or unit == "GB":
+            break
+        n_bytes /= _KILO
+    return f"{n_bytes:.0f} {unit}" if unit == "B" else f"{n_bytes:.1f} {unit}"
 
-        def on_progress(n_done: int, n_files: int) -> None:
-            bar.total = n_files
-            bar.update(max(0, n_done - bar.n))
 
-        yield on_progress
+def as_clock(seconds: float) -> str:
+    """A span of time as minutes and seconds, with hours where there are any.
+
+    >>> as_clock(65), as_clock(3725)
+    ('1:05', '1:02:05')
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def print_json(value: Any) -> None:
@@ -97,17 +124,46 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
-def print_report(report: IndexReport) -> None:
-    """One line of totals on stdout, one line a failure on stderr."""
-    click.echo(
-        f"{report.store_name or report.store_id}: {report.n_added} added,"
-        f" {report.n_replaced} replaced, {report.n_updated} updated,"
-        f" {report.n_unchanged} unchanged, {report.n_deleted} deleted,"
-        f" {len(report.failures)} failed;"
-        f" {report.n_chunks} chunks in {report.seconds:.1f} s"
-    )
-    for failure in report.failures:
+def print_report(report: IndexReport, *, quiet: bool = False) -> None:
+    """Totals on stdout, failures on stderr; `quiet` leaves the failures alone."""
+    if not quiet:
+        click.echo(_totals(report))
+    if len(report.failures) > _FEW_FAILURES:
+        for code, message, count in report.reasons[:_FEW_FAILURES]:
+            click.echo(f"  {count:,} × {code}: {printable(message)}", err=True)
+    for failure in report.failures[:_MOST_FAILURES]:
         click.echo(f"  {printable(failure.path)}: {failure.message or failure.code}", err=True)
+    n_more = len(report.failures) - _MOST_FAILURES
+    if n_more > 0:
+        click.echo(f"  … and {n_more:,} more; --json lists them all.", err=True)
+
+
+def _totals(report: IndexReport) -> str:
+    resumed = f" {report.n_resumed:,} resumed," if report.n_resumed else ""
+    phases = ", ".join(f"{name} {seconds:.1f}" for name, seconds in report.phases.items())
+    name = printable(report.store_name or report.store_id)
+    files = (
+        f"{name}: {report.n_added:,} added,"
+        f" {report.n_replaced:,} replaced, {report.n_updated:,} updated,{resumed}"
+        f" {report.n_unchanged:,} unchanged, {report.n_deleted:,} deleted,"
+        f" {len(report.failures):,} failed"
+    )
+    work = (
+        f"  {report.n_chunks:,} chunks, {report.n_tokens:,} tokens, {as_bytes(report.n_bytes)}"
+        f" in {report.seconds:.1f} s ({phases})"
+    )
+    lines = [files, work]
+    shown = {reason: n for reason, n in report.left_out.items() if reason in _WORTH_SAYING}
+    if shown:
+        each = ", ".join(f"{n:,} {_WORTH_SAYING[reason]}" for reason, n in sorted(shown.items()))
+        lines.append(f"  left out: {each}")
+    return "\n".join(lines)
+
+
+def print_change(change: Change) -> None:
+    """One line on stdout for what became of one file."""
+    about = change.message or (f"{change.n_chunks} chunks" if change.n_chunks else "")
+    click.echo(f"{change.kind:<9} {printable(change.path)}" + (f": {about}" if about else ""))
 
 
 def hit_as_dict(hit: Hit) -> dict[str, Any]:

@@ -119,7 +119,7 @@ class Resources(Uploads):
             for member in _members(file_ids, chunking):
                 _attach(tables, store_id, member)
             created = tables.vector_stores.get(store_id)
-        self._wake()
+        self.wake_worker()
         return created
 
     def vector_store(self, store_id: str) -> VectorStore:
@@ -209,7 +209,7 @@ class Resources(Uploads):
             _check_open(tables, store_id)
             _attach(tables, store_id, member, path=path)
             attached = tables.attachments.get(store_id, file_id)
-        self._wake()
+        self.wake_worker()
         return attached
 
     def attachment(self, store_id: str, file_id: str) -> Attachment:
@@ -287,7 +287,7 @@ class Resources(Uploads):
             numbers = [_attach(tables, store_id, member) for member in distinct]
             batch_id = tables.batches.add(tables.vector_stores.number(store_id), numbers)
             batch = tables.batches.get(store_id, batch_id)
-        self._wake()
+        self.wake_worker()
         return batch
 
     def batch(self, store_id: str, batch_id: str) -> Batch:

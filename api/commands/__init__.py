@@ -1,1 +1,1 @@
-"""Commands of their own file each; `api.cli` adds them to the program."""
+"""Commands of the command line, one file each; `api/cli.py` puts them together."""

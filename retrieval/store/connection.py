@@ -6,7 +6,7 @@ import contextlib
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from retrieval.errors import CorruptStore, StoreBusy, StoreUnwritable
@@ -121,8 +121,7 @@ class Store:
         point("expired")
         with self._lost_lock:
             self._lost_files |= expired.store_ids
-        for sha256 in expired.hashes:
-            self.release_blob(sha256)
+        self.release_blobs(expired.hashes)
 
     def take_stores_that_lost_files(self) -> set[str]:
         """Ids of vector stores from which `expire` took files since this was last asked."""
@@ -137,9 +136,17 @@ class Store:
         blob, which `sweep` finds; the other order would leave a row without its bytes. The
         check is made under the write lock, where no upload can add a row.
         """
+        self.release_blobs([sha256])
+
+    def release_blobs(self, hashes: Iterable[str]) -> None:
+        """`release_blob` for many, in one transaction; none for none."""
+        hashes = set(hashes)
+        if not hashes:
+            return
         with self._transaction() as tables:
-            if not tables.uses_blob(sha256):
-                self.blobs.remove(sha256)
+            for sha256 in hashes:
+                if not tables.uses_blob(sha256):
+                    self.blobs.remove(sha256)
 
     def sweep(self) -> None:
         """Remove blobs and temporary files that a crash left without an owner."""
@@ -147,6 +154,15 @@ class Store:
         with self.write() as tables:
             for sha256 in self.blobs.names() - tables.used_blobs():
                 self.blobs.remove(sha256)
+        self.sweep_drafts()
+
+    def sweep_drafts(self) -> None:
+        """Drop what was saved ahead for commits that will not come any more."""
+        with self.snapshot() as view:
+            if not view.drafts.has_dead():
+                return
+        with self.write() as tables:
+            tables.drafts.sweep()
 
     def close(self) -> None:
         """Close every connection; the folder can be opened again at once."""

@@ -17,6 +17,7 @@ from retrieval.store.jobs import Jobs
 from retrieval.store.keys import Keys
 from retrieval.store.progress import Progress
 from retrieval.store.responses import Responses
+from retrieval.store.sources import Sources
 from retrieval.store.uploads import Uploads
 from retrieval.store.vector_stores import VectorStores
 
@@ -35,6 +36,7 @@ class Tables:
         self.jobs = Jobs(connection, clock)
         self.progress = Progress(connection)
         self.responses = Responses(connection, clock)
+        self.sources = Sources(connection)
         self.conversations = Conversations(connection, clock)
         self.uploads = Uploads(connection, clock)
         self.keys = Keys(connection, clock)

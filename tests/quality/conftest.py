@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from api.batch.manifest import read_manifest
+from api.batch.types import Selection
 from api.engine import Engine
-from api.folders import Selection, read_manifest
 from api.settings import Settings
 
 CORPUS = Path(__file__).parents[2] / "sample_corpus"
