@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, cast
 
 from api.wire.ids import check_characters
@@ -73,6 +73,13 @@ def wants_places(query: Mapping[str, str]) -> bool:
     """Whether a GET asks for the extension with `sourcebook=places`."""
     given = query.get("sourcebook")
     return bool(given) and one_of(str(given), ("places",), param="sourcebook") == "places"
+
+
+def extras(query: Mapping[str, str], *, allowed: Sequence[str]) -> frozenset[str]:
+    """What a GET asks for with `sourcebook=places,progress`: some of `allowed`, or nothing."""
+    given = query.get("sourcebook")
+    words = given.split(",") if given else []
+    return frozenset(one_of(word, allowed, param="sourcebook") for word in words)
 
 
 def _cursor(query: Mapping[str, str], name: str) -> str | None:

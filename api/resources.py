@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO
 
-from api.uploads import Uploads
+from api.indexing import Indexing
 from retrieval.errors import Conflict, InvalidRequest, NotFound
 from retrieval.limits import check_attributes
 from retrieval.store import Tables
+from retrieval.store.jobs import BULK
 from retrieval.store.responses import StoredResponse
 from retrieval.types import (
     UNSET,
@@ -32,7 +33,7 @@ from retrieval.types import (
 AUTO = ChunkingStrategy()
 
 
-class Resources(Uploads):
+class Resources(Indexing):
     """The stored objects of one open data folder."""
 
     # --- files --------------------------------------------------------------------------------
@@ -117,7 +118,7 @@ class Resources(Uploads):
                 model_id=model_id,
             )
             for member in _members(file_ids, chunking):
-                _attach(tables, store_id, member)
+                _attach(tables, store_id, member, n_files=len(file_ids))
             created = tables.vector_stores.get(store_id)
         self.wake_worker()
         return created
@@ -284,7 +285,9 @@ class Resources(Uploads):
         with self.store.write() as tables:
             _check_open(tables, store_id)
             _check_files(tables, [member.file_id for member in distinct])
-            numbers = [_attach(tables, store_id, member) for member in distinct]
+            numbers = [
+                _attach(tables, store_id, member, n_files=len(distinct)) for member in distinct
+            ]
             batch_id = tables.batches.add(tables.vector_stores.number(store_id), numbers)
             batch = tables.batches.get(store_id, batch_id)
         self.wake_worker()
@@ -348,16 +351,25 @@ def _members(file_ids: Sequence[str], chunking: ChunkingStrategy) -> list[BatchM
     return [BatchMember(file_id, {}, chunking) for file_id in dict.fromkeys(file_ids)]
 
 
-def _attach(tables: Tables, store_id: str, member: BatchMember, *, path: str | None = None) -> int:
+def _attach(
+    tables: Tables,
+    store_id: str,
+    member: BatchMember,
+    *,
+    path: str | None = None,
+    n_files: int = 1,  # attached at once
+) -> int:
     check_attributes(member.attributes)
     file = tables.files.get(member.file_id)
+    store_n = tables.vector_stores.number(store_id)
     number = tables.attachments.put(
-        tables.vector_stores.number(store_id),
+        store_n,
         tables.files.number(file.id),
         attributes=member.attributes,
         chunking=member.chunking,
         path=path,
     )
-    tables.jobs.enqueue(number)
+    asked = tables.jobs.priority_of(store_n, n_files=n_files, n_bytes=file.n_bytes)
+    tables.jobs.enqueue(number, priority=asked if path is None else BULK)
     tables.vector_stores.touch(store_id)
     return number

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends
 from fastapi.responses import JSONResponse
 
-from api.routes.inputs import BatchId, FileId, ListPage, Places, Status, StoreId, body
+from api.routes.inputs import (
+    BatchId,
+    Extras,
+    FileId,
+    ListPage,
+    Status,
+    StoreId,
+    WantsProgress,
+    body,
+)
 from api.wire.lists import deleted_body
 from api.wire.vector_stores import (
+    NONE_KNOWN,
     AttachFile,
     CreateBatch,
     UpdateAttributes,
@@ -18,6 +29,8 @@ from api.wire.vector_stores import (
     batch_body,
     content_body,
 )
+from retrieval.store.progress import FileProgress
+from retrieval.types import Attachment, Page
 
 if TYPE_CHECKING:
     from api.engine import Engine
@@ -50,14 +63,16 @@ def _add_files(router: APIRouter, engine: Engine) -> None:
 
     @router.get("/files")
     def list_files(
-        vector_store_id: StoreId, page: ListPage, status: Status, places: Places
+        vector_store_id: StoreId, page: ListPage, status: Status, wanted: Extras
     ) -> JSONResponse:
         found = engine.attachments(vector_store_id, page, status=status)
-        return JSONResponse(attachments_body(found, places=places))
+        return JSONResponse(_page_body(engine, vector_store_id, found, wanted))
 
     @router.get("/files/{file_id}")
-    def retrieve(vector_store_id: StoreId, file_id: FileId, places: Places) -> JSONResponse:
-        return _polled(attachment_body(engine.attachment(vector_store_id, file_id), places=places))
+    def retrieve(vector_store_id: StoreId, file_id: FileId, wanted: Extras) -> JSONResponse:
+        found = engine.attachment(vector_store_id, file_id)
+        progress = _progress(engine, vector_store_id, [file_id], wanted).get(file_id)
+        return _polled(attachment_body(found, places="places" in wanted, progress=progress))
 
     @router.post("/files/{file_id}")
     def update(
@@ -88,8 +103,12 @@ def _add_batches(router: APIRouter, engine: Engine) -> None:
         return _polled(batch_body(engine.create_batch(vector_store_id, given.members())))
 
     @router.get("/file_batches/{batch_id}")
-    def retrieve_batch(vector_store_id: StoreId, batch_id: BatchId) -> JSONResponse:
-        return _polled(batch_body(engine.batch(vector_store_id, batch_id)))
+    def retrieve_batch(
+        vector_store_id: StoreId, batch_id: BatchId, *, wants_progress: WantsProgress
+    ) -> JSONResponse:
+        batch = engine.batch(vector_store_id, batch_id)
+        progress = engine.batch_progress(vector_store_id, batch_id) if wants_progress else None
+        return _polled(batch_body(batch, progress=progress))
 
     @router.post("/file_batches/{batch_id}/cancel")
     def cancel(vector_store_id: StoreId, batch_id: BatchId) -> JSONResponse:
@@ -102,10 +121,23 @@ def _add_batches(router: APIRouter, engine: Engine) -> None:
         *,
         page: ListPage,
         status: Status,
-        places: Places,
+        wanted: Extras,
     ) -> JSONResponse:
         found = engine.batch_files(vector_store_id, batch_id, page, status=status)
-        return JSONResponse(attachments_body(found, places=places))
+        return JSONResponse(_page_body(engine, vector_store_id, found, wanted))
+
+
+def _page_body(
+    engine: Engine, store_id: str, page: Page[Attachment], wanted: frozenset[str]
+) -> dict[str, Any]:
+    progress = _progress(engine, store_id, [item.file_id for item in page.items], wanted)
+    return attachments_body(page, places="places" in wanted, progress=progress)
+
+
+def _progress(
+    engine: Engine, store_id: str, file_ids: Sequence[str], wanted: frozenset[str]
+) -> Mapping[str, FileProgress]:
+    return engine.progress(store_id, file_ids) if "progress" in wanted else NONE_KNOWN
 
 
 def _polled(reply: dict[str, Any]) -> JSONResponse:

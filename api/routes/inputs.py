@@ -8,7 +8,7 @@ from typing import Annotated, TypeVar
 from fastapi import Depends, Request
 from pydantic import BaseModel
 
-from api.pages import MAX_FILES_LIMIT, page_request, status_filter, wants_places
+from api.pages import MAX_FILES_LIMIT, extras, page_request, status_filter
 from api.request import json_object
 from api.wire.ids import check_id
 from api.wire.validation import parse
@@ -44,14 +44,19 @@ async def _status(request: Request) -> AttachmentStatus | None:
     return status_filter(request.query_params)
 
 
-async def _places(request: Request) -> bool:
-    return wants_places(request.query_params)
+async def _extras(request: Request) -> frozenset[str]:
+    return extras(request.query_params, allowed=("places", "progress"))
+
+
+async def _progress(request: Request) -> bool:
+    return bool(extras(request.query_params, allowed=("progress",)))
 
 
 ListPage = Annotated[PageRequest, Depends(_page)]
 FilesPage = Annotated[PageRequest, Depends(_files_page)]
 Status = Annotated[AttachmentStatus | None, Depends(_status)]
-Places = Annotated[bool, Depends(_places)]
+Extras = Annotated[frozenset[str], Depends(_extras)]
+WantsProgress = Annotated[bool, Depends(_progress)]
 
 
 def body(model: type[M]) -> Callable[[Request], Awaitable[M]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from api.wire.files import file_body, files_body
+from api.wire.indexing import queue_body, retry_body
 from api.wire.lists import deleted_body, list_body
 from api.wire.vector_stores import (
     attachment_body,
@@ -14,6 +15,7 @@ from api.wire.vector_stores import (
     store_body,
     stores_body,
 )
+from retrieval.store.progress import Waiting
 from retrieval.types import (
     Attachment,
     Batch,
@@ -85,6 +87,9 @@ store_files: Final = attachments_body(Page((_ATTACHMENT,), has_more=False))
 store_file_deleted: Final = deleted_body(FILE_ID, "vector_store.file.deleted")
 content: Final = content_body(TEXT)
 batch: Final = batch_body(Batch(BATCH_ID, STORE_ID, CREATED_AT, "completed", _COUNTS))
+
+retried: Final = retry_body(STORE_ID, 0)
+queue: Final = queue_body([], Waiting(interactive=0, bulk=0, to_be_retried=0))
 
 search_results: Final[dict[str, Any]] = {
     "object": "vector_store.search_results.page",

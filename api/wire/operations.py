@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from api.pages import DEFAULT_LIMIT, MAX_FILES_LIMIT, MAX_LIMIT, STATUSES
 from api.wire import examples as ex
+from api.wire import indexing
 from api.wire import replies as r
 from api.wire import response_bodies as bodies
 from api.wire import response_shapes as shapes
@@ -94,6 +95,16 @@ QUERY: Final[Mapping[str, tuple[str, Schema, str]]] = {
         {"type": "string", "enum": ["places"]},
         "Adds the `sourcebook` objects.",
     ),
+    "extras": (
+        "sourcebook",
+        {"type": "string", "enum": ["places", "progress", "places,progress"]},
+        "Adds the `sourcebook` objects: where files come from, how far they are.",
+    ),
+    "progress": (
+        "sourcebook",
+        {"type": "string", "enum": ["progress"]},
+        "Adds the `sourcebook` object: how far the files are.",
+    ),
     "include": (
         "include[]",
         {"type": "array", "items": {"type": "string", "enum": list(INCLUDABLE)}},
@@ -127,6 +138,7 @@ PART: Final[Schema] = {
 
 _F: Final = "/v1/files"
 _U: Final = "/v1/uploads"
+_O: Final = "/v1/sourcebook"  # what the official API has nothing for
 _S: Final = "/v1/vector_stores"
 _S1: Final = "/v1/vector_stores/{vector_store_id}"
 _SF: Final = f"{_S1}/files"
@@ -185,9 +197,9 @@ STORE_FILES: Final = (
               r.VectorStoreFileObject, ex.store_file, body=AttachFile,
               example={"file_id": ex.FILE_ID, "attributes": {"continent": "Europe"}}),
     Operation("listVectorStoreFiles", "get", _SF, "List the files of a vector store",
-              r.VectorStoreFileList, ex.store_files, query=(*PAGE, "filter", "sourcebook")),
+              r.VectorStoreFileList, ex.store_files, query=(*PAGE, "filter", "extras")),
     Operation("getVectorStoreFile", "get", f"{_SF}/{{file_id}}", "Get a file of a vector store",
-              r.VectorStoreFileObject, ex.store_file, query=("sourcebook",)),
+              r.VectorStoreFileObject, ex.store_file, query=("extras",)),
     Operation("updateVectorStoreFileAttributes", "post", f"{_SF}/{{file_id}}",
               "Replace a file's attributes", r.VectorStoreFileObject, ex.store_file,
               body=UpdateAttributes, example={"attributes": {"continent": "Europe"}}),
@@ -200,12 +212,21 @@ STORE_FILES: Final = (
               r.FileBatchObject, ex.batch, body=CreateBatch,
               example={"file_ids": [ex.FILE_ID], "attributes": {"continent": "Europe"}}),
     Operation("getVectorStoreFileBatch", "get", f"{_SB}/{{batch_id}}", "Get a file batch",
-              r.FileBatchObject, ex.batch),
+              r.FileBatchObject, ex.batch, query=("progress",)),
     Operation("cancelVectorStoreFileBatch", "post", f"{_SB}/{{batch_id}}/cancel",
               "Stop a file batch; what is done stays", r.FileBatchObject, ex.batch),
     Operation("listFilesInVectorStoreBatch", "get", f"{_SB}/{{batch_id}}/files",
               "List the files of a batch", r.VectorStoreFileList, ex.store_files,
-              query=(*PAGE, "filter", "sourcebook")),
+              query=(*PAGE, "filter", "extras")),
+)
+
+INDEXING: Final = (
+    Operation("getQueue", "get", f"{_O}/queue", "What is being indexed, and how much waits",
+              indexing.QueueObject, ex.queue),
+    Operation("retryVectorStoreFiles", "post", f"{_O}/vector_stores/{{vector_store_id}}/retry",
+              "Queue failed files again: all, one, or those of one error code",
+              indexing.RetryObject, ex.retried, body=indexing.RetryFiles, can_miss=True,
+              example={"code": "server_error"}),
 )
 
 MODELS: Final = (
@@ -270,6 +291,7 @@ OPERATIONS: Final = (
     *UPLOADS,
     *STORES,
     *STORE_FILES,
+    *INDEXING,
     *MODELS,
     *RESPONSES,
     *CONVERSATIONS,

@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 
 from api.wire.fields import ATTRIBUTES_SCHEMA, METADATA_SCHEMA
 from api.wire.files import PURPOSES
+from api.wire.indexing import BatchExtension, FileOrigin
 
 closed = with_config(ConfigDict(extra="forbid"))
 
@@ -202,15 +203,6 @@ class ChunkingObject(TypedDict):
 
 
 @closed
-class FileOrigin(TypedDict):
-    """With `sourcebook=places`: where the file comes from."""
-
-    filename: str
-    path: str | None
-    n_chunks: int
-
-
-@closed
 class VectorStoreFileObject(TypedDict):
     """A file in a vector store; its id is that of the file."""
 
@@ -268,6 +260,7 @@ class FileBatchObject(TypedDict):
     vector_store_id: str
     status: State
     file_counts: FileCountsObject
+    sourcebook: NotRequired[BatchExtension]
 
 
 # --- search and models --------------------------------------------------------------------

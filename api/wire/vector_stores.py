@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from types import MappingProxyType
 from typing import Annotated, Any, Final
 
 from pydantic import ConfigDict, Field, model_validator
@@ -15,13 +17,17 @@ from api.wire.fields import (
     chunking_strategy,
 )
 from api.wire.ids import FileId
+from api.wire.indexing import file_progress_body, group_progress_body
 from api.wire.lists import list_body
 from api.wire.validation import Closed, refuse
+from retrieval.store.progress import FileProgress, GroupProgress
 from retrieval.types import UNSET, Attachment, Batch, BatchMember, Page, Unset, VectorStore
 
 # Specification and SDK-generated tests demand this spelling; the hosted service sends
 # `vector_store.file_batch`, and every SDK reads both.
 BATCH_OBJECT: Final = "vector_store.files_batch"
+
+NONE_KNOWN: Final[Mapping[str, FileProgress]] = MappingProxyType({})
 
 MAX_STORE_FILES = 500  # `file_ids` at creation
 MAX_BATCH_FILES = 2000
@@ -166,11 +172,13 @@ def stores_body(page: Page[VectorStore]) -> dict[str, Any]:
     return list_body([store_body(store) for store in page.items], has_more=page.has_more)
 
 
-def attachment_body(attachment: Attachment, *, places: bool = False) -> dict[str, Any]:
+def attachment_body(
+    attachment: Attachment, *, places: bool = False, progress: FileProgress | None = None
+) -> dict[str, Any]:
     """A VectorStoreFile object, whose id is that of the file.
 
     `places` adds the extension: the file's name, its path in the folder it was indexed from,
-    and its number of chunks.
+    and its number of chunks. `progress` adds how far it is.
     """
     body = {
         "id": attachment.file_id,
@@ -183,7 +191,10 @@ def attachment_body(attachment: Attachment, *, places: bool = False) -> dict[str
         "chunking_strategy": {"type": "static", "static": asdict(attachment.chunking)},
         "attributes": dict(attachment.attributes),
     }
-    return {**body, "sourcebook": _origin(attachment)} if places else body
+    extension = _origin(attachment) if places else {}
+    if progress is not None:
+        extension["progress"] = file_progress_body(progress)
+    return {**body, "sourcebook": extension} if extension else body
 
 
 def _last_error(attachment: Attachment) -> dict[str, str] | None:
@@ -200,9 +211,17 @@ def _origin(attachment: Attachment) -> dict[str, Any]:
     }
 
 
-def attachments_body(page: Page[Attachment], *, places: bool = False) -> dict[str, Any]:
-    """A page of vector store files."""
-    data = [attachment_body(item, places=places) for item in page.items]
+def attachments_body(
+    page: Page[Attachment],
+    *,
+    places: bool = False,
+    progress: Mapping[str, FileProgress] = NONE_KNOWN,
+) -> dict[str, Any]:
+    """A page of vector store files, with the progress of those whose progress is given."""
+    data = [
+        attachment_body(item, places=places, progress=progress.get(item.file_id))
+        for item in page.items
+    ]
     return list_body(data, has_more=page.has_more)
 
 
@@ -216,9 +235,9 @@ def content_body(text: str) -> dict[str, Any]:
     }
 
 
-def batch_body(batch: Batch) -> dict[str, Any]:
-    """A VectorStoreFileBatch object."""
-    return {
+def batch_body(batch: Batch, *, progress: GroupProgress | None = None) -> dict[str, Any]:
+    """A VectorStoreFileBatch object; `progress` adds how far its files are."""
+    body = {
         "id": batch.id,
         "object": BATCH_OBJECT,
         "created_at": batch.created_at,
@@ -226,3 +245,6 @@ def batch_body(batch: Batch) -> dict[str, Any]:
         "status": batch.status,
         "file_counts": asdict(batch.counts),
     }
+    if progress is None:
+        return body
+    return {**body, "sourcebook": {"progress": group_progress_body(progress)}}

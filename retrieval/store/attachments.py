@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,6 +201,15 @@ class Attachments:
     def number(self, vector_store_id: str, file_id: str) -> int:
         """Its row number; NotFound like `get`."""
         return int(self._row(vector_store_id, file_id)["n"])
+
+    def numbers(self, vector_store_n: int, file_ids: Sequence[str]) -> dict[str, int]:
+        """Row numbers of files of a vector store by id; those not in it are left out."""
+        rows = self._connection.execute(
+            "SELECT f.id, a.n FROM json_each(?2) wanted JOIN files f ON f.id = wanted.value"
+            " JOIN attachments a ON a.file_n = f.n AND a.vector_store_n = ?1",
+            (vector_store_n, json.dumps(list(file_ids))),
+        )
+        return {str(id): int(n) for id, n in rows}
 
     def by_number(self, number: int) -> Attachment:
         """The attachment in row `number`, or NotFound when it was removed meanwhile."""

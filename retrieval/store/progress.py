@@ -8,6 +8,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from retrieval.store.jobs import BULK
+
 QUEUED: Final = "queued"  # nobody is at it yet
 PARSING: Final = "parsing"
 CUTTING: Final = "cutting"
@@ -73,6 +75,25 @@ class GroupProgress:
     n_chunks: int  # searchable
 
 
+@dataclass(frozen=True, slots=True)
+class AtWork:
+    """A file that a worker is at."""
+
+    vector_store_id: str
+    file_id: str
+    filename: str
+    progress: FileProgress
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """How many files nobody is at yet."""
+
+    interactive: int  # that somebody waits for
+    bulk: int
+    to_be_retried: int  # of both, after a failure
+
+
 class Progress:
     """Reads `jobs` and `attachments` within one snapshot."""
 
@@ -97,6 +118,27 @@ class Progress:
     def of_store(self, vector_store_n: int) -> GroupProgress:
         """How far a whole vector store is."""
         return self._of("SELECT n FROM attachments WHERE vector_store_n = ?", vector_store_n)
+
+    def at_work(self) -> list[AtWork]:
+        """Every job that a worker holds, the oldest first."""
+        rows = self._connection.execute(
+            "SELECT j.attachment_n, v.id, f.id, f.filename FROM jobs j"
+            " JOIN attachments a ON a.n = j.attachment_n JOIN files f ON f.n = a.file_n"
+            " JOIN vector_stores v ON v.n = a.vector_store_n"
+            " WHERE j.owner IS NOT NULL ORDER BY j.n"
+        ).fetchall()
+        found = self.of_files([row[0] for row in rows])
+        return [AtWork(store, id, name, found[n]) for n, store, id, name in rows]
+
+    def waiting(self) -> Waiting:
+        """How much work is queued; reads an index, and takes longer the more there is."""
+        row = self._connection.execute(
+            "SELECT count(*) FILTER (WHERE priority < ?1), count(*) FILTER (WHERE priority >= ?1),"
+            " (SELECT count(*) FROM jobs WHERE run_after > 0)"
+            " FROM jobs WHERE owner IS NULL AND run_after = 0",
+            (BULK,),
+        ).fetchone()
+        return Waiting(*row)
 
     def _of(self, wanted: str, parameter: int | str) -> GroupProgress:
         given = (parameter,)
