@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Never
 
+from api.batch.find import Finder
+from api.batch.manifest import read_manifest
+from api.batch.types import Selection
 from api.evaluate.judged import JudgedSet, Question, Reference, SetDocument, invalid
-from api.folders import find_files, read_manifest
 
 _UNSAFE = re.compile(r"[^\w.#+@=-]")
 
@@ -142,9 +144,9 @@ def _judgments(path: Path) -> JudgedSet:
     attributes = read_manifest(manifest) if manifest.is_file() else {}
     documents = (
         SetDocument(
-            file.path, file.path, file.location, attributes.get(file.location.resolve(), {})
+            file.path, file.path, Path(file.location), attributes.get(Path(file.location), {})
         )
-        for file in find_files(files)
+        for file in Finder(files, Selection(ignore_files=False)).find()
     )
     questions = (
         Question(str(row["id"]), row["question"], {}, (Reference(row["file"], row["answer"]),))
