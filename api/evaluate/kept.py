@@ -6,6 +6,7 @@ take nearly all of that time, so those of equal text stay, in a file of their ow
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import sqlite3
 import threading
@@ -26,13 +27,14 @@ _WAIT_S = 60.0  # for another run on the same folder
 
 
 class KeptVectors:
-    """An embedder that remembers the vectors of texts, never those of queries.
+    """An embedder that remembers the vectors of texts, and those of queries only if asked to.
 
-    Queries are embedded anew each time: their time is part of what is measured.
+    Else queries are embedded anew each time: their time is part of what is measured.
     """
 
-    def __init__(self, embedder: Embedder, path: Path) -> None:
+    def __init__(self, embedder: Embedder, path: Path, *, queries: bool = False) -> None:
         self._inner = embedder
+        self._keeps_queries = queries
         self._lock = threading.Lock()
         self._file = sqlite3.connect(path, timeout=_WAIT_S, check_same_thread=False)
         self._file.execute("PRAGMA journal_mode = WAL")
@@ -61,11 +63,18 @@ class KeptVectors:
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """See `Embedder.embed_query`."""
-        return self._inner.embed_query(text)
+        if not self._keeps_queries:
+            return self._inner.embed_query(text)
+        key = self._key(f"query\0{text}")
+        known = self._read([key])
+        if not known:
+            known = {key: self._inner.embed_query(text)}
+            self._write(known)
+        return known[key]
 
     def embed(self, texts: Sequence[str]) -> Vectors:
         """See `Embedder.embed`; only texts that are not known cost anything."""
-        keys = [hashlib.sha256(f"{self.id}\0{text}".encode()).digest() for text in texts]
+        keys = [self._key(text) for text in texts]
         known = self._read(keys)
         new = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         if new:
@@ -77,6 +86,9 @@ class KeptVectors:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def _key(self, text: str) -> bytes:
+        return hashlib.sha256(f"{self.id}\0{text}".encode("utf-8", "surrogatepass")).digest()
 
     def _read(self, keys: Sequence[bytes]) -> dict[bytes, NDArray[np.float32]]:
         found: dict[bytes, NDArray[np.float32]] = {}
@@ -98,6 +110,8 @@ class KeptVectors:
 class _KeepingEngine(Engine):
     """An engine whose embedder remembers."""
 
+    keeps_queries = False
+
     def __init__(self, settings: Settings, *, clock: Callable[[], float]) -> None:
         super().__init__(settings, clock=clock)
         self._vectors: KeptVectors | None = None
@@ -109,7 +123,7 @@ class _KeepingEngine(Engine):
         with self._vectors_lock:
             if self._vectors is None:
                 path = self.settings.data.parent / "vectors.sqlite"
-                self._vectors = KeptVectors(super().embedder, path)
+                self._vectors = KeptVectors(super().embedder, path, queries=self.keeps_queries)
             return self._vectors
 
     def close(self) -> None:
@@ -119,13 +133,17 @@ class _KeepingEngine(Engine):
             self._vectors.close()
 
 
-@contextmanager
-def kept_engine(folder: Path, *, settings: Settings) -> Iterator[Engine]:
-    """An engine on ``folder/data``, with `settings` in all but its data folder."""
-    import dataclasses  # noqa: PLC0415
+class _KeepingQueriesEngine(_KeepingEngine):
+    keeps_queries = True
 
+
+@contextmanager
+def kept_engine(folder: Path, *, settings: Settings, queries: bool = False) -> Iterator[Engine]:
+    """An engine on ``folder/data``, with `settings` in all but its data folder.
+
+    With `queries`, vectors of queries are kept as well, for runs whose time nobody measures.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    with _KeepingEngine.open(
-        settings=dataclasses.replace(settings, data=folder / "data")
-    ) as engine:
+    of = _KeepingQueriesEngine if queries else _KeepingEngine
+    with of.open(settings=dataclasses.replace(settings, data=folder / "data")) as engine:
         yield engine
