@@ -12,6 +12,8 @@ import click
 
 from api.commands.eval import evaluate
 from api.commands.index import index
+from api.commands.jobs import jobs
+from api.commands.retry import retry
 from api.commands.text import TEXT
 from api.printing import (
     answer_as_dict,
@@ -268,3 +270,5 @@ def _all(list_page: Any) -> Iterator[Any]:
 
 
 main.add_command(evaluate)
+main.add_command(jobs)
+main.add_command(retry)

@@ -248,6 +248,7 @@ class Worker:
         """Settle a job that was not completed."""
         if isinstance(error, LostLease | NotFound):
             logger.info("job_lost", extra={"job": job.n})
+            self._store.sweep_drafts()  # what was saved ahead for it
         elif isinstance(error, Stopping):
             with self._store.write() as tables:
                 tables.jobs.give_back(job)
@@ -275,6 +276,7 @@ class Worker:
             )
             tables.batches.settle(number, "failed")
             tables.jobs.finish(number)
+        self._store.sweep_drafts()
 
     # --- the threads that look after them -----------------------------------------------------
 
