@@ -11,14 +11,16 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ingest.confine import Confinement
 from ingest.frames import DIED, MEBI, most_bytes, receive, send
 from ingest.parse import parse_parts
 from ingest.parse.letters import PageSpan
 from ingest.parse.packing import pack
+from ingest.parse.page_begins import page_begins
 from retrieval.errors import FileFailed, OverBudget, UnsupportedFile
 from retrieval.types import Document
 
@@ -36,8 +38,15 @@ def _serve() -> None:
     while (frame := receive(sys.stdin.buffer, at_most=MEBI)) is not None:
         request = json.loads(frame)
         confinement.allow(request["path"])
+        page_begins.set(partial(_begin_page, request, replies))
         for reply in _answer(request):
             send(replies, reply)
+
+
+def _begin_page(request: dict[str, Any], replies: IO[bytes]) -> None:
+    """Tell that a page is recognised now: that may take as long as another file in whole."""
+    _limit_time(request["seconds"])
+    send(replies, b'{"page": true}')
 
 
 def _answer(request: dict[str, Any]) -> Iterator[bytes]:
@@ -103,11 +112,17 @@ def _limit(*, seconds: float, memory_bytes: int) -> None:
     """Set the soft limits for the next file, counted from what is in use now."""
     if resource is None:
         return
+    _limit_time(seconds)
+    _set_soft(resource.RLIMIT_AS, _address_space() + memory_bytes)
+    _set_soft(resource.RLIMIT_CORE, 0)
+
+
+def _limit_time(seconds: float) -> None:
+    if resource is None:
+        return
     usage = resource.getrusage(resource.RUSAGE_SELF)
     used_s = usage.ru_utime + usage.ru_stime
     _set_soft(resource.RLIMIT_CPU, int(used_s + seconds) + 1)
-    _set_soft(resource.RLIMIT_AS, _address_space() + memory_bytes)
-    _set_soft(resource.RLIMIT_CORE, 0)
 
 
 def _set_soft(kind: int, value: int) -> None:

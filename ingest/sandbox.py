@@ -22,7 +22,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
@@ -41,6 +41,7 @@ logger = logging.getLogger("sourcebook.sandbox")
 
 _FILES_PER_CHILD = 200  # libraries leak; a new child now and then keeps that small
 _BYTES_PER_S = 1e6  # what parsing must do of a long file
+_MAX_SCANNED_PAGES = 5_000  # that get time of their own
 _GRACE_S = 2.0  # the child's own limit on processor time comes before the parent's on real time
 _FAILURES: dict[str, type[FileFailed]] = {
     kind.__name__: kind for kind in (Encrypted, NoText, OverBudget, Unreadable, UnsupportedFile)
@@ -79,7 +80,7 @@ class Sandbox:
 
     def parse_parts(
         self, path: Path, *, filename: str, limits: Limits | None = None
-    ) -> Iterator[Document]:
+    ) -> Generator[Document, None, None]:
         """The same in parts as the child gives them, see `ingest.parse.parts`.
 
         A failure may come after some parts. The child is this iterator's until it ends; one that
@@ -93,6 +94,8 @@ class Sandbox:
                     for reply in _replies(child, request):
                         if isinstance(reply, Document):
                             yield reply
+                        elif "page" in reply:
+                            deadline.renew()
                         else:
                             last = reply
                 last = deadline.judged(last)
@@ -231,8 +234,21 @@ class _Deadline:
         self._child = child
         self._seconds = seconds
         self._late = threading.Event()
-        self._timer = threading.Timer(seconds + _GRACE_S, self._end)
-        self._timer.daemon = True
+        self._n_renewals = 0
+        self._timer = self._new_timer()
+
+    def _new_timer(self) -> threading.Timer:
+        timer = threading.Timer(self._seconds + _GRACE_S, self._end)
+        timer.daemon = True
+        return timer
+
+    def renew(self) -> None:
+        """Count anew: the child begins a page whose text it has to recognise."""
+        self._n_renewals += 1
+        if self._n_renewals <= _MAX_SCANNED_PAGES:
+            self._timer.cancel()
+            self._timer = self._new_timer()
+            self._timer.start()
 
     def _end(self) -> None:
         self._late.set()
@@ -274,7 +290,11 @@ def _replies(
     """Send `request`; yield the parts of the document and the last word, if the child has one."""
     left = request["text_chars"]
     reply = _ask(child, request)
-    while reply is not None and "part" in reply:
+    while reply is not None and ("part" in reply or "page" in reply):
+        if "page" in reply:
+            yield reply
+            reply = _last_word(child)
+            continue
         part = _part(child, at_most=most_bytes(left))
         if part is None or len(part.text) > left:
             return

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import cast
 
 from ingest.detect import DOCX, EPUB, HTML, PDF, PLAIN, PPTX, XLSX, detect, read_ends
-from ingest.parse.advice import refusal
+from ingest.parse.advice import PICTURES, refusal
 from ingest.parse.parts import joined
 from retrieval.errors import NoText, Unreadable
 from retrieval.types import Document
@@ -18,7 +19,9 @@ __all__ = ["PARSERS", "PARSER_VERSION", "Parser", "parse", "parse_parts"]
 
 Parser = Callable[[Path, str], Document]  # path and media type; raises FileFailed only
 
-PARSER_VERSION = "2"  # raise it when output changes: cached documents are then parsed anew
+# Raise it when output changes: cached documents are then parsed anew, as they are when the extra
+# for pictures is installed or taken away.
+PARSER_VERSION = "3" + ("+ocr" if find_spec("rapidocr") else "")
 
 _CODE_TYPES = (
     "text/x-c", "text/x-c++", "text/x-csharp", "text/css", "text/x-golang", "text/x-java",
@@ -84,6 +87,7 @@ PARSERS: Mapping[str, Parser] = MappingProxyType({
     "text/x-rst": _in_module("markup"),
     "text/x-asciidoc": _in_module("markup"),
     "text/x-org": _in_module("markup"),
+    **dict.fromkeys(PICTURES, _in_module("picture")),
     PLAIN: _in_module("plain"),
     **dict.fromkeys(_CODE_TYPES, _in_module("code")),
 })  # fmt: skip

@@ -7,9 +7,16 @@ from types import MappingProxyType
 from ingest.detect import BINARY, ENCRYPTED_OOXML
 from retrieval.errors import Encrypted, FileFailed, UnsupportedFile
 
+# Pictures whose text is read where the extra is installed.
+PICTURES = tuple(f"image/{kind}" for kind in ("png", "jpeg", "tiff", "webp", "bmp", "gif"))
+
+OCR_HINT = "Install text recognition, pip install 'sourcebook[ocr]', and index it again"
 _SHEET = "Save it as XLSX or CSV and add that."
 _SLIDES = "Save it as PPTX or PDF and add that."
-_PICTURE = "There is no text to read in a picture; run OCR on it and add the PDF or text."
+_PICTURE = (
+    f"{OCR_HINT} to have the text in pictures read; or run OCR on it yourself and add the PDF."
+)
+_OTHER_PICTURE = "Save it as PNG, JPEG or PDF and add that."
 _SOUND = "There is no text to read in it; add a transcript."
 _PACKED = "Unpack it and add the files in it."
 
@@ -18,6 +25,7 @@ _ADVICE = MappingProxyType({
     "application/vnd.apache.parquet": _SHEET,
     "application/vnd.sqlite3": "Export its tables as CSV and add those.",
     "application/vnd.ms-powerpoint": _SLIDES,
+    **dict.fromkeys(PICTURES, _PICTURE),
     "application/zip": _PACKED,
     "application/gzip": _PACKED,
     "application/x-bzip2": _PACKED,
@@ -27,7 +35,7 @@ _ADVICE = MappingProxyType({
     "application/vnd.rar": _PACKED,
     BINARY: "It is binary and of no known format; save it as PDF, DOCX or text and add that.",
 })  # fmt: skip
-_BY_GROUP = MappingProxyType({"image": _PICTURE, "audio": _SOUND, "video": _SOUND})
+_BY_GROUP = MappingProxyType({"image": _OTHER_PICTURE, "audio": _SOUND, "video": _SOUND})
 _ANY = "Save it as PDF, DOCX, HTML or plain text and add that."
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from ingest.clean import clean
+from retrieval.boxes import PageBoxes
 from retrieval.errors import NoText
 from retrieval.types import Block, BlockKind, Document, Place
 
@@ -60,8 +61,18 @@ class Assembler:
         """Put what follows under no heading."""
         self._headings = []
 
-    def add(self, text: str, *, kind: BlockKind = "paragraph", place: Place = _NOWHERE) -> None:
-        """Add one piece of text as a block; a piece without text is left out."""
+    def add(
+        self,
+        text: str,
+        *,
+        kind: BlockKind = "paragraph",
+        place: Place = _NOWHERE,
+        lines: PageBoxes | None = None,
+    ) -> None:
+        """Add one piece of text as a block; a piece without text is left out.
+
+        `lines` are boxes of the lines of `text`, of which then none is blank.
+        """
         text = clean(text).strip()
         if not text:
             return
@@ -70,7 +81,7 @@ class Assembler:
             self._append("\n" if tight else "\n\n")
         start = self._length
         self._append(text)
-        self._blocks.append(Block(kind, start, self._length, place, self.heading_path))
+        self._blocks.append(Block(kind, start, self._length, place, self.heading_path, lines))
 
     def _append(self, text: str) -> None:
         self._pieces.append(text)

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 import pypdfium2 as pdfium
 import pypdfium2.raw as pdfium_c
 
+from ingest.parse import ocr
+from ingest.parse.advice import OCR_HINT
 from ingest.parse.assemble import Assembler
 from ingest.parse.pdf_headings import Headings, PagePart, running_parts
 from ingest.parse.pdf_layout import parts
 from ingest.parse.pdf_outline import Outline, read_outline
 from ingest.parse.pdf_page import read_pieces
 from ingest.parse.pdf_rows import WIDE_GAP
+from ingest.parse.pdf_scan import Scan, read_scans
 from ingest.parse.pdf_structure import Structure, page_texts, read_structure, rewritten
 from retrieval.errors import Encrypted, FileFailed, Unreadable
 from retrieval.types import Document, Place
 
 _SCAN = (
-    "There is no text in the PDF, so it looks like a scan. Run OCR on it first, for example with "
-    "OCRmyPDF, and add the result."
+    f"There is no text in the PDF, so it looks like a scan. {OCR_HINT}; or run OCR on it yourself, "
+    "for example with OCRmyPDF, and add the result."
+)
+_NOTHING_SEEN = (
+    "There is no text in the PDF, and none was recognised in the pictures of its pages."
 )
 _PASSWORD = "The PDF is protected by a password. Save a copy without one and add that."  # noqa: S105
 _DAMAGED = (
@@ -39,6 +46,7 @@ def read(path: Path, media_type: str) -> Document:
         loaded = {number: _page(pdf, number) for number in range(1, len(pdf) + 1)}
         outline = Outline(read_outline(pdf))
         title = pdf.get_metadata_value("Title")
+        scans = read_scans(pdf, [number for number, page in loaded.items() if page == []])
     except pdfium.PdfiumError as error:
         raise Unreadable(_DAMAGED.format(error)) from error
     finally:
@@ -47,26 +55,30 @@ def read(path: Path, media_type: str) -> Document:
     pages = {number: page or [] for number, page in loaded.items()}
     structure = read_structure(content)
     assembler = Assembler(media_type)
-    _assemble(pages, outline, structure, rest, assembler)
+    _assemble(_Read(pages, rest, scans), outline, structure, assembler)
     return assembler.document(
         title=structure.title or title,
         n_pages=len(pages),
-        unread_pages=tuple(n for n, page in pages.items() if not page and not rest.get(n)),
-        if_empty=_SCAN,
+        unread_pages=tuple(
+            n for n, page in pages.items() if not (page or rest.get(n) or n in scans)
+        ),
+        if_empty=_NOTHING_SEEN if ocr.is_installed() else _SCAN,
     )
 
 
-def _assemble(
-    pages: dict[int, list[PagePart]],
-    outline: Outline,
-    structure: Structure,
-    rest: dict[int, str],
-    assembler: Assembler,
-) -> None:
-    running = running_parts(list(pages.values()))
-    text = [item for page in pages.values() for item in page if id(item) not in running]
+class _Read(NamedTuple):
+    """What was read of each page, in one of three ways."""
+
+    pages: dict[int, list[PagePart]]
+    rest: dict[int, str]  # of pages that only pypdf could load
+    scans: dict[int, Scan]
+
+
+def _assemble(read: _Read, outline: Outline, structure: Structure, assembler: Assembler) -> None:
+    running = running_parts(list(read.pages.values()))
+    text = [item for page in read.pages.values() for item in page if id(item) not in running]
     headings = Headings(text, outline)
-    for number, page in pages.items():
+    for number, page in read.pages.items():
         place = _place(number, structure)
         for item in page:
             level = None if id(item) in running else headings.level(item)
@@ -75,7 +87,10 @@ def _assemble(
             else:
                 kind = "other" if id(item) in running else item.part.kind
                 assembler.add(item.part.text, kind=kind, place=place)
-        assembler.add(rest.get(number, ""), place=place)
+        assembler.add(read.rest.get(number, ""), place=place)
+        if number in read.scans:
+            lines, size, scale = read.scans[number]
+            ocr.add_page(assembler, lines, page=number, size=size, scale=scale, place=place)
 
 
 def _place(page: int, structure: Structure) -> Place:

@@ -249,7 +249,7 @@ def scan() -> bytes:
 
 
 def test_scan_is_told_to_be_one(parsed):
-    with pytest.raises(NoText, match="looks like a scan"):
+    with pytest.raises(NoText, match="There is no text in the PDF"):
         parsed(scan(), "a.pdf")
 
 
