@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Protocol
 
 from retrieval.types import Block, Document
@@ -51,3 +52,21 @@ class Held:
     def text(self, start: int, end: int) -> str:
         """See `Source.text`."""
         return self.document.text[start:end]
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A document that was stored piece by piece because it is long."""
+
+    borders: Sequence[int]  # (n_pieces + 1,) where each piece begins, and where the last one ends
+    read_blocks: Callable[[int], Sequence[Block]]  # of a piece
+    read_text: Callable[[int, int], str]  # from one character to another
+
+    def pieces(self) -> Iterator[Piece]:
+        """See `Source.pieces`."""
+        for piece, (start, end) in enumerate(pairwise(self.borders)):
+            yield Piece(start, self.read_text(start, end), self.read_blocks(piece))
+
+    def text(self, start: int, end: int) -> str:
+        """See `Source.text`."""
+        return self.read_text(start, end)

@@ -61,10 +61,9 @@ class Stopping(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What a thread does: which jobs it takes, with which embedder, how politely."""
+    """What a thread does: which jobs it takes, and how politely."""
 
     preference: Preference
-    embedder: Callable[[], Embedder]
     niceness: int
 
 
@@ -108,26 +107,24 @@ class Worker:
     def __init__(
         self,
         store: Store,
-        embedder: Callable[[], Embedder],
+        embedder_of: Callable[[str, str], Embedder],
         *,
         limits: Limits,
         max_tokens: int,
         n_threads: int,
         on_idle: Callable[[set[str]], None],
-        bulk_embedder: Callable[[], Embedder] | None = None,
     ) -> None:
         """Start working at once.
 
         Args:
             store: open; closed by its owner after this worker.
-            embedder: loads the model when the first job comes.
+            embedder_of: gives the model of a vector store, by its id and the id of the model it
+                has recorded; loads it when the first job comes.
             limits: what parsing one file may cost.
             max_tokens: longest text of one file that is indexed.
             n_threads: files of bulk work indexed at a time; one more thread is for the others.
             on_idle: called with the ids of the vector stores that got commits, when the
                 queue has run empty after some work.
-            bulk_embedder: for bulk work, if that is to have another instance of the model.
-                First called by a thread of low priority, so threads that it makes inherit that.
         """
         self._store = store
         self._limits = limits
@@ -142,8 +139,9 @@ class Worker:
         self._locks = store.folder / "locks"
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
         self._alive = _lock_file(self._locks, self.owner)
-        self._express = Lane(ONLY_INTERACTIVE, embedder, 0)
-        self._bulk = Lane(BULK_FIRST, bulk_embedder or embedder, BULK_NICENESS)
+        self._embedder_of = embedder_of
+        self._express = Lane(ONLY_INTERACTIVE, 0)
+        self._bulk = Lane(BULK_FIRST, BULK_NICENESS)
         self._threads: list[threading.Thread] = []
         for target in (self._keep_alive, self._watch):
             self._start(target)
@@ -193,6 +191,8 @@ class Worker:
             self._changed = self._changed - changed
         if changed:
             self._on_idle(changed)
+        with contextlib.suppress(Unavailable):  # it is tried again at the next rest
+            self._store.sweep_drafts()
 
     def _claim_patiently(self, preference: Preference) -> Job | None:
         try:
@@ -231,18 +231,22 @@ class Worker:
         job = run.job
         if job.attempts > MAX_ATTEMPTS:
             raise TooManyAttempts(f"The process ended {MAX_ATTEMPTS} times at this file.")
-        embedder = Interruptible(lambda: self._embedder(run), run.check)
+        with self._store.read() as view:
+            store_id = view.attachments.by_number(job.attachment_n).vector_store_id
+            model_id = view.commits.model_id(store_id)
+        model = self._embedder_of(store_id, model_id)
+        embedder = Interruptible(lambda: self._as_polite(run, model), run.check)
         tools = Tools(self._store, run.sandbox, embedder, self._limits, self._max_tokens)
         commit = ingest(job, tools, run.progress)
         with self._active_lock:
             self._changed.add(commit.vector_store_id)
         logger.info("file_indexed", extra={"file_id": commit.file_id, "seq": commit.seq})
 
-    def _embedder(self, run: UnderWay) -> Embedder:
-        if not run.is_demoted:
-            return run.lane.embedder()
-        _lower_priority(self._bulk.niceness)
-        return self._bulk.embedder()
+    def _as_polite(self, run: UnderWay, model: Embedder) -> Embedder:
+        """The model; its threads are as polite as the one that calls it."""
+        if run.is_demoted:
+            _lower_priority(self._bulk.niceness)
+        return model
 
     def _end(self, job: Job, error: Exception) -> None:
         """Settle a job that was not completed."""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.errors import StoreBusy
 from retrieval.store.prune import held_vectors, prune
 from retrieval.types import Chunk, Place, Vectors, Window
 
@@ -46,15 +47,20 @@ class Chunks:
         *,
         windows: Sequence[Window],
         keys: Sequence[bytes],
-        chunks: Sequence[Chunk],
+        chunks: Iterable[Chunk],
     ) -> None:
         """Put these windows and chunks in the place of the attachment's old ones.
+
+        None of them needs to be in memory before it is its turn.
 
         Args:
             attachment_n: row number of the attachment.
             windows: in order.
             keys: the key of each window's vector, which must have been added.
             chunks: in order.
+
+        Raises:
+            StoreBusy: a vector is missing: what used it as well went, and took it along.
         """
         before = held_vectors(self._connection, attachment_n=attachment_n)
         for table in ("windows", "chunks"):
@@ -62,16 +68,18 @@ class Chunks:
                 f"DELETE FROM {table} WHERE attachment_n = ?",  # noqa: S608 - our own names
                 (attachment_n,),
             )
-        self._connection.executemany(
+        cursor = self._connection.executemany(
             "INSERT INTO windows SELECT ?, ?, ?, ?, ?, n FROM vectors WHERE key = ?",
-            [
+            (
                 (attachment_n, w.ordinal, w.start_char, w.end_char, w.n_tokens, key)
                 for w, key in zip(windows, keys, strict=True)
-            ],
+            ),
         )
+        if cursor.rowcount != len(windows) and len(windows):
+            raise StoreBusy("Vectors that were saved ahead are gone.", retry_after_s=0.0)
         self._connection.executemany(
             "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [(attachment_n, *_chunk_row(chunk)) for chunk in chunks],
+            ((attachment_n, *_chunk_row(chunk)) for chunk in chunks),
         )
         prune(self._connection, vectors=before, documents=())
 

@@ -51,23 +51,28 @@ class Commits:
 
     def content(self, file_n: int) -> FileContent:
         """The windows, vectors and chunk borders of the attachment in row `file_n`."""
-        text = self._documents.text(self._document(file_n))
+        document = self._document(file_n)
+        text = self._documents.text(document)
         spans = self._connection.execute(
             "SELECT w.start_char, w.end_char, v.vector FROM windows w"
             " JOIN vectors v ON v.n = w.vector_n WHERE w.attachment_n = ? ORDER BY w.ordinal",
             (file_n,),
         ).fetchall()
         borders = self._connection.execute(
-            "SELECT first_window, n_windows FROM chunks WHERE attachment_n = ? ORDER BY ordinal",
+            "SELECT first_window, n_windows, heading_path FROM chunks WHERE attachment_n = ?"
+            " ORDER BY ordinal",
             (file_n,),
         ).fetchall()
         packed = b"".join(vector for _, _, vector in spans)
-        firsts, counts = np.array(borders, np.int32).reshape(-1, 2).T
+        runs = [(first, n) for first, n, _ in borders]
+        firsts, counts = np.array(runs, np.int32).reshape(-1, 2).T
         return FileContent(
             texts=[text[start:end] for start, end, _ in spans],
             vectors=np.frombuffer(packed, np.float32).reshape(len(spans), -1),
             chunk_first_window=firsts,
             chunk_n_windows=counts,
+            headings=["\n".join(json.loads(path)) for _, _, path in borders],
+            title=self._documents.title(document) or "",
         )
 
     def chunk(self, file_n: int, ordinal: int) -> Chunk:
@@ -88,9 +93,12 @@ class Commits:
         ).fetchone()
         return None if row is None or row[0] is None else self._documents.text(int(row[0]))
 
-    def blocks(self, file_n: int) -> tuple[Block, ...]:
-        """The blocks of the stored text of the attachment in row `file_n`, in order."""
-        return self._documents.blocks(self._document(file_n))
+    def blocks(self, file_n: int, start: int = 0, end: int | None = None) -> tuple[Block, ...]:
+        """The blocks of the stored text of the attachment in row `file_n`, in order.
+
+        All of them, or all that touch text[start:end], which is quick however long the text is.
+        """
+        return self._documents.blocks(self._document(file_n), start, end)
 
     def _document(self, file_n: int) -> int:
         row = self._connection.execute(

@@ -29,11 +29,11 @@ class Documents:
         ).fetchone()
         if row is None:
             return None
-        number, media_type, title, n_pages, unread_pages, blocks = row
+        number, media_type, title, n_pages, unread_pages, _ = row
         document = Document(
             media_type=media_type,
             text=self.text(number),
-            blocks=_unpack(blocks),
+            blocks=self.blocks(number),
             title=title,
             n_pages=n_pages,
             unread_pages=tuple(json.loads(unread_pages)),
@@ -47,12 +47,93 @@ class Documents:
         ).fetchone()
         return None if row is None else row[0]
 
-    def blocks(self, number: int) -> tuple[Block, ...]:
-        """The blocks of a cached document, in order."""
+    def lookup(self, key: str) -> tuple[int, int] | None:
+        """Row number and length in characters of the cached document under `key`, or None."""
+        row = self._connection.execute(
+            "SELECT n, n_chars FROM documents WHERE key = ?", (key,)
+        ).fetchone()
+        return None if row is None else (int(row[0]), int(row[1]))
+
+    def blocks(self, number: int, start: int = 0, end: int | None = None) -> tuple[Block, ...]:
+        """The blocks of a cached document, in order: all, or all that touch text[start:end]."""
         row = self._connection.execute(
             "SELECT blocks FROM documents WHERE n = ?", (number,)
         ).fetchone()
-        return _unpack(row[0])
+        found = list(_unpack(row[0]))
+        last = 1 << 60 if end is None else end
+        for piece, piece_start in self.block_pieces(number):
+            if piece_start < last:
+                found += self.blocks_of_piece(number, piece)
+        return tuple(
+            block for block in found if block.end_char > start and block.start_char < last
+        )
+
+    def block_pieces(self, number: int) -> list[tuple[int, int]]:
+        """The pieces of a long document, as (piece, first character); none of a short one."""
+        rows = self._connection.execute(
+            "SELECT piece, start_char FROM document_blocks WHERE document_n = ? ORDER BY piece",
+            (number,),
+        )
+        return [(int(piece), int(start)) for piece, start in rows]
+
+    def blocks_of_piece(self, number: int, piece: int) -> tuple[Block, ...]:
+        """The blocks of one piece of a long document."""
+        row = self._connection.execute(
+            "SELECT blocks FROM document_blocks WHERE document_n = ? AND piece = ?",
+            (number, piece),
+        ).fetchone()
+        return () if row is None else _unpack(row[0])
+
+    def begin(self, key: str, media_type: str) -> int:
+        """A new document, to be put together by `append` and ended by `finish`.
+
+        Args:
+            key: one under which nobody looks, until it is finished.
+            media_type: of the file.
+        """
+        row = self._connection.execute(
+            "INSERT INTO documents (key, media_type, unread_pages, n_chars, blocks)"
+            " VALUES (?, ?, '[]', 0, ?) RETURNING n",
+            (key, media_type, _pack(())),
+        ).fetchone()
+        return int(row[0])
+
+    def append(self, number: int, text: str, blocks: tuple[Block, ...]) -> None:
+        """Put a piece at the document's end; its blocks have their places in the whole."""
+        (length,) = self._connection.execute(
+            "SELECT n_chars FROM documents WHERE n = ?", (number,)
+        ).fetchone()
+        self._connection.execute(
+            "INSERT INTO document_blocks SELECT ?1, count(*), ?2, ?3 FROM document_blocks"
+            " WHERE document_n = ?1",
+            (number, length, _pack(blocks)),
+        )
+        part = length // PART_CHARS
+        tail = self.text(number, part * PART_CHARS)
+        self._connection.execute(
+            "DELETE FROM document_parts WHERE document_n = ? AND part = ?", (number, part)
+        )
+        self._add_parts(number, tail + text, first=part)
+        self._connection.execute(
+            "UPDATE documents SET n_chars = n_chars + ? WHERE n = ?", (len(text), number)
+        )
+
+    def finish(self, number: int, key: str) -> int:
+        """Let the document be found under `key`; one that is there already takes its place."""
+        known = self.lookup(key)
+        if known is not None:
+            self.remove(number)
+            return known[0]
+        self._connection.execute("UPDATE documents SET key = ? WHERE n = ?", (key, number))
+        return number
+
+    def remove(self, number: int) -> None:
+        """Take out a document that no attachment refers to."""
+        self._connection.execute(
+            "DELETE FROM documents WHERE n = ?1"
+            " AND NOT EXISTS (SELECT 1 FROM attachments WHERE document_n = ?1)",
+            (number,),
+        )
 
     def add(self, key: str, document: Document) -> int:
         """Cache a document; one that another process added meanwhile is kept."""
@@ -91,13 +172,13 @@ class Documents:
         offset = first * PART_CHARS
         return joined[start - offset : None if end is None else end - offset]
 
-    def _add_parts(self, number: int, text: str) -> None:
+    def _add_parts(self, number: int, text: str, *, first: int = 0) -> None:
         starts = range(0, len(text), PART_CHARS)
         self._connection.executemany(
             "INSERT INTO document_parts VALUES (?, ?, ?)",
             [
                 (number, part, text[start : start + PART_CHARS])
-                for part, start in enumerate(starts)
+                for part, start in enumerate(starts, first)
             ],
         )
 

@@ -65,6 +65,25 @@ CREATE TABLE document_parts (
   UNIQUE (document_n, part)
 ) STRICT;
 
+-- The blocks of a document that is too long to be held as a whole, in pieces that lie end to end
+-- like its text; `documents.blocks` is then empty.
+CREATE TABLE document_blocks (
+  document_n INTEGER NOT NULL REFERENCES documents (n) ON DELETE CASCADE,
+  piece INTEGER NOT NULL,
+  start_char INTEGER NOT NULL,
+  blocks BLOB NOT NULL,
+  UNIQUE (document_n, piece)
+) STRICT;
+
+-- What was saved of a long file before its commit, so that a crash does not cost it: its text, and
+-- its vectors from row `first_vector_n` on. Nothing refers to them yet. The commit takes the row
+-- away; a row without a job is swept with what it names.
+CREATE TABLE drafts (
+  attachment_n INTEGER PRIMARY KEY,
+  document_n INTEGER,
+  first_vector_n INTEGER
+) STRICT;
+
 -- A file in a vector store: the unit of work, of retry and of failure. `seq` is the store's
 -- commit that last changed it, `content_seq` the one that last put its chunks in place. `source_*`
 -- is what the file at `path` looked like when it was indexed: if it still does, it is not read.

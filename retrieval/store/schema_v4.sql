@@ -19,3 +19,15 @@ CREATE INDEX jobs_by_store ON jobs (vector_store_n, priority, turn);
 CREATE TABLE turns (priority INTEGER PRIMARY KEY, turn INTEGER NOT NULL) STRICT;
 ALTER TABLE attachments ADD COLUMN n_attempts INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE attachments ADD COLUMN failed_at INTEGER;
+CREATE TABLE document_blocks (
+  document_n INTEGER NOT NULL REFERENCES documents (n) ON DELETE CASCADE,
+  piece INTEGER NOT NULL,
+  start_char INTEGER NOT NULL,
+  blocks BLOB NOT NULL,
+  UNIQUE (document_n, piece)
+) STRICT;
+CREATE TABLE drafts (
+  attachment_n INTEGER PRIMARY KEY,
+  document_n INTEGER,
+  first_vector_n INTEGER
+) STRICT;

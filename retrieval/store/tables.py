@@ -11,6 +11,7 @@ from retrieval.store.chunks import Chunks
 from retrieval.store.commits import Commits
 from retrieval.store.conversations import Conversations
 from retrieval.store.documents import Documents
+from retrieval.store.drafts import Drafts
 from retrieval.store.expiry import Expiry
 from retrieval.store.files import Files
 from retrieval.store.jobs import Jobs
@@ -31,6 +32,7 @@ class Tables:
         self.attachments = Attachments(connection, clock)
         self.batches = Batches(connection, clock)
         self.documents = Documents(connection)
+        self.drafts = Drafts(connection)
         self.chunks = Chunks(connection)
         self.commits = Commits(connection)
         self.jobs = Jobs(connection, clock)
