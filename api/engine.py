@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from api.resources import Resources
 from api.settings import Settings
-from retrieval.errors import Conflict, IncompatibleStore, StoreBusy
+from retrieval.errors import Conflict, StoreBusy
 from retrieval.filters import parse_filter
 from retrieval.search import search
 from retrieval.types import (
@@ -70,7 +70,7 @@ class Engine(Resources):
         if work:
             engine.store.sweep()
             engine.drop_dead_indexes()
-            engine.start_worker(beside_searches=True)
+            engine.start_worker()
             engine.start_sweeper()
         return engine
 
@@ -135,10 +135,11 @@ class Engine(Resources):
                     raise
 
     def _search_snapshot(self, store_id: str, query: Query) -> SearchResult:
-        embedder = self.embedder
         with self.store.read() as view:
             store = view.vector_stores.get(store_id)
-            _check_searchable(store, model_id=embedder.id)
+            if store.expired:
+                raise Conflict("vector_store", store.id, state="expired")
+            embedder = self.embedder_of(store_id, store.model_id)
             index = self._indexes.view(view.commits, store_id, model_id=embedder.id)
             result = search(view.commits, index, embedder, query, vector_store_id=store_id)
         self._touch(store)
@@ -200,14 +201,3 @@ class Engine(Resources):
         if self.store.clock() - store.last_active_at >= _TOUCH_S:
             with self.store.write() as tables:
                 tables.vector_stores.touch(store.id)
-
-
-def _check_searchable(store: VectorStore, *, model_id: str) -> None:
-    if store.expired:
-        raise Conflict("vector_store", store.id, state="expired")
-    if store.model_id != model_id:
-        raise IncompatibleStore(
-            f"the embedding model of vector store {store.id}",
-            found=store.model_id,
-            supported=model_id,
-        )

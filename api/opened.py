@@ -8,11 +8,12 @@ import time
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
+from api.embedders import Embedders
 from api.settings import Settings
 from api.sweeper import Sweeper
 from ingest.sandbox import Limits
 from ingest.worker import Worker
-from retrieval.embedder import Embedder, load_embedder
+from retrieval.embedder import Embedder
 from retrieval.errors import NotFound, Unavailable
 from retrieval.indexes import Indexes
 from retrieval.store import Store
@@ -31,9 +32,7 @@ class Opened:
         self._worker_lock = threading.Lock()
         self._worker: Worker | None = None
         self._sweeper: Sweeper | None = None
-        self._embedder_lock = threading.Lock()
-        self._embedder: Embedder | None = None
-        self._bulk_embedder: Embedder | None = None
+        self.embedders = Embedders(settings, self._recorded_models)
         self._runner_lock = threading.Lock()
         self._runner: Runner | None = None
 
@@ -55,23 +54,20 @@ class Opened:
 
     @property
     def embedder(self) -> Embedder:
-        """The embedding model, loaded on first use, once."""
-        if self._embedder is None:
-            with self._embedder_lock:
-                if self._embedder is None:
-                    self._embedder = load_embedder(
-                        self.settings.embedder, cache=self.settings.cache
-                    )
-        return self._embedder
+        """The embedding model of new vector stores, loaded on first use, once."""
+        return self.embedders.own
 
-    def _load_bulk_embedder(self) -> Embedder:
-        """The same model again, with threads of its own that have the caller's low priority."""
-        with self._embedder_lock:
-            if self._bulk_embedder is None:
-                self._bulk_embedder = load_embedder(
-                    self.settings.embedder, cache=self.settings.cache
-                )
-        return self._bulk_embedder
+    def embedder_of(self, store_id: str, model_id: str) -> Embedder:
+        """The embedding model that a vector store has recorded.
+
+        Raises:
+            IncompatibleStore: this process does not serve that model.
+        """
+        return self.embedders.of(model_id, store_id=store_id)
+
+    def _recorded_models(self) -> set[str]:
+        with self.store.snapshot() as view:
+            return view.vector_stores.model_ids()
 
     @property
     def runner(self) -> Runner:
@@ -84,17 +80,13 @@ class Opened:
                     self._runner = Runner(self.settings.data / "locks")
         return self._runner
 
-    def start_worker(self, *, beside_searches: bool = False) -> None:
-        """Begin to index what is queued, if that is not being done already.
-
-        Where searches are answered at the same time, bulk work has an instance of the model of
-        its own: it costs memory, and a search never waits for a batch.
-        """
+    def start_worker(self) -> None:
+        """Begin to index what is queued, if that is not being done already."""
         with self._worker_lock:
             if self._worker is None:
                 self._worker = Worker(
                     self.store,
-                    lambda: self.embedder,
+                    self.embedder_of,
                     limits=Limits(
                         seconds=self.settings.parse_timeout_s,
                         memory_bytes=self.settings.parse_memory_bytes,
@@ -102,7 +94,6 @@ class Opened:
                     max_tokens=self.settings.max_file_tokens,
                     n_threads=self.settings.workers,
                     on_idle=self.refresh_indexes,
-                    bulk_embedder=self._load_bulk_embedder if beside_searches else None,
                 )
 
     def hindered_by(self) -> Unavailable | None:

@@ -48,6 +48,32 @@ class Settings:
         "Embedding model of new vector stores; any sentence-transformers name"
         " with the `models` extra, or `hash`.",
     )
+    also_embedders: str = _setting(
+        "", "Further embedding models whose vector stores are served too, separated by commas."
+    )
+    embeddings_base_url: str | None = _setting(
+        None,
+        "Base URL of a server with /embeddings as OpenAI has it (Ollama, TEI, vLLM, OpenAI);"
+        " its model is then that of new vector stores.",
+    )
+    embeddings_api_key: str | None = _setting(None, "Its API key.")
+    embeddings_model: str | None = _setting(
+        None, "Its model; needed when embeddings_base_url is set."
+    )
+    embeddings_max_tokens: int = _setting(
+        512, "Longest text that this model reads, in its own tokens; tried out at start."
+    )
+    embeddings_tokenizer: Path | None = _setting(
+        None,
+        "Its tokenizer.json. Without it the default model's tokenizer counts, and windows are"
+        " at most half of embeddings_max_tokens.",
+    )
+    embeddings_document_prefix: str = _setting(
+        "", "What the model wants before a text, such as `passage: `."
+    )
+    embeddings_query_prefix: str = _setting("", "What it wants before a query.")
+    embeddings_batch_texts: int = _setting(32, "Texts in one request to it.")
+    embeddings_timeout_s: float = _setting(60.0, "Seconds to wait for one answer of it.")
     workers: int = _setting(2, "Files that one process indexes at a time.")
     max_file_bytes: int = _setting(512 * _MIB, "Largest file that is taken, in bytes.")
     max_upload_bytes: int = _setting(8192 * _MIB, "Largest file that is taken in parts, in bytes.")
@@ -96,6 +122,7 @@ class Settings:
 def _convert(name: str, type_name: str, raw: str) -> Any:
     converters: dict[str, Callable[[str], Any]] = {
         "Path": Path,
+        "Path | None": Path,
         "int": int,
         "int | None": int,
         "float": float,

@@ -285,6 +285,8 @@ def _commit(job: Job, tools: Tools, bundle: _Bundle) -> Commit:
     attachment, windows, chunks = bundle.attachment, bundle.windows, bundle.chunks
     n_vector_bytes = tools.embedder.dim * _FLOAT32_BYTES * len(windows)
     with _held(job, store) as tables:
+        if tables.commits.model_id(attachment.vector_store_id) != tools.embedder.id:
+            raise StoreBusy("The vector store got another embedding model.", retry_after_s=0.0)
         document_n = _document_n(bundle.parsed, tables)
         if bundle.vectors.held is not None:
             tables.chunks.add_vectors(bundle.vectors.keys, bundle.vectors.held)

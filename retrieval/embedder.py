@@ -50,6 +50,7 @@ __all__ = [
     "Embedder",
     "HashEmbedder",
     "OnnxEmbedder",
+    "default_tokenizer",
     "load_embedder",
 ]
 
@@ -71,7 +72,7 @@ class Embedder(Protocol):
 
     @property
     def id(self) -> str:
-        """Model name, ``@`` and 12 hex digits of its weights' sha256: what a store records."""
+        """Model name, ``@`` and hex digits that stand for its weights: what a store records."""
 
     @property
     def dim(self) -> int:
@@ -181,12 +182,21 @@ def _batches(lengths: Sequence[int], max_tokens: int) -> list[list[int]]:
     return batches
 
 
+def default_tokenizer() -> Tokenizer:
+    """The default model's tokenizer.
+
+    Raises:
+        ModelUnavailable: its package is not installed.
+        CorruptStore: its file is not the one released.
+    """
+    path = _installed_model() / "tokenizer.json"
+    if (found := file_sha256(path)) != _TOKENIZER_SHA256:
+        raise CorruptStore(str(path), expected=_TOKENIZER_SHA256, found=found)
+    return plain_tokenizer(path.read_text(encoding="utf-8"))
+
+
 def _load_built_in(name: str, cache: Path) -> OnnxEmbedder:
-    source = _installed_model()
-    tokenizer_file = source / "tokenizer.json"
-    if (found := file_sha256(tokenizer_file)) != _TOKENIZER_SHA256:
-        raise CorruptStore(str(tokenizer_file), expected=_TOKENIZER_SHA256, found=found)
-    tokenizer = plain_tokenizer(tokenizer_file.read_text(encoding="utf-8"))
+    tokenizer = default_tokenizer()
     is_int8 = name == INT8_MODEL
     revision = _int8_revision() if is_int8 else _WEIGHTS_SHA256[:12]
 
@@ -200,7 +210,9 @@ def _load_built_in(name: str, cache: Path) -> OnnxEmbedder:
         # Integer products share one scale a run, so each text runs alone: company must not count.
         max_batch_tokens=0 if is_int8 else _MAX_BATCH_TOKENS,
         _session=_open_prepared(
-            source / "model.safetensors", cache / f"{name}-{revision}-graph{GRAPH_VERSION}", make
+            _installed_model() / "model.safetensors",
+            cache / f"{name}-{revision}-graph{GRAPH_VERSION}",
+            make,
         ),
         _tokenizer=tokenizer,
     )

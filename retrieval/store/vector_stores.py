@@ -60,6 +60,11 @@ class VectorStores:
         rows = cursor.execute(f"{_SELECT} WHERE name = ? ORDER BY n", (name,)).fetchall()
         return [self._build(row) for row in rows]
 
+    def model_ids(self) -> set[str]:
+        """Every embedding model that some vector store is of."""
+        rows = self._connection.execute("SELECT DISTINCT model_id FROM vector_stores")
+        return {str(row[0]) for row in rows}
+
     def page(self, request: PageRequest) -> Page[VectorStore]:
         """A page of vector stores."""
         return fetch_page(
