@@ -31,6 +31,7 @@ from retrieval.types import Document
 _LIMITS = Limits(seconds=60.0)
 _SLACK = 0.5  # points around a box
 _MIN_LETTERS = 8
+_MAX_DIFFERENT = 0.002  # share of a page's letters on which the readers may differ
 _UNSEEN = frozenset({"Cf", "Cc", "Cn", "Co", "Cs", "Pd"})
 
 Letter = tuple[str, float, float]  # with the middle of its box, from the left and top edges
@@ -43,6 +44,7 @@ class Checked:
     where: str
     quote: str
     under: str
+    is_witnessed: bool  # both readers see the same letters on the page
 
     @property
     def is_equal(self) -> bool:
@@ -70,6 +72,8 @@ def check(path: Path, sandbox: Sandbox, *, n_pages: int, seed: int = 5) -> Itera
     pages = sorted({b.place.first_page for b in document.blocks if b.place.first_page})
     chosen = sorted(chance.sample(pages, min(n_pages, len(pages))))
     for number, letters in _letters_of_pages(path, chosen):
+        seen = "".join(text for text, _, _ in letters)
+        is_witnessed = _agree(_text_of(document, number), seen)
         for start, end in _passages(document, number, chance):
             found = boxes_of(
                 path,
@@ -79,7 +83,20 @@ def check(path: Path, sandbox: Sandbox, *, n_pages: int, seed: int = 5) -> Itera
             )
             here = [page for page in found if page.page == number]
             under = "".join(_under(page, letters) for page in here)
-            yield Checked(f"{path.name}, page {number}", document.text[start:end], under)
+            where = f"{path.name}, page {number}"
+            yield Checked(where, document.text[start:end], under, is_witnessed)
+
+
+def _agree(ours: str, theirs: str) -> bool:
+    """Tell whether two readers differ in so few letters that one can judge the other's places."""
+    one, other = _counted(ours), _counted(theirs)
+    n_different = (one - other).total() + (other - one).total()
+    return n_different <= _MAX_DIFFERENT * max(one.total(), other.total())
+
+
+def _text_of(document: Document, page: int) -> str:
+    blocks = (block for block in document.blocks if block.place.first_page == page)
+    return "".join(document.text[block.start_char : block.end_char] for block in blocks)
 
 
 def _slice(text: str, start: int, end: int) -> str:
@@ -165,9 +182,13 @@ def main() -> None:
         for folder in given.folders:
             for path in sorted(folder.rglob("*.pdf")):
                 results += check(path, sandbox, n_pages=given.pages)
-    equal = sum(result.is_equal for result in results)
-    print(f"{equal} of {len(results)} passages: {equal / max(len(results), 1):.4f}")
-    different = [result for result in results if not result.is_equal]
+    for name, some in (
+        ("all", results),
+        ("on pages that both readers read alike", [r for r in results if r.is_witnessed]),
+    ):
+        equal = sum(result.is_equal for result in some)
+        print(f"{equal} of {len(some)} passages {name}: {equal / max(len(some), 1):.4f}")
+    different = [r for r in results if r.is_witnessed and not r.is_equal]
     print(Counter(result.where.split(",")[0] for result in different).most_common(12))
     for result in different[: given.show]:
         print(f"{result.where}\n   quote {result.quote!r}\n   under {result.under!r}")
