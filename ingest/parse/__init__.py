@@ -65,6 +65,7 @@ PARSERS: Mapping[str, Parser] = MappingProxyType({
     PPTX: _in_module("pptx"),
     XLSX: _in_module("xlsx"),
     "application/msword": _in_module("doc"),
+    "application/vnd.ms-powerpoint": _in_module("ppt"),
     "application/vnd.ms-excel": _in_module("workbook"),
     "application/vnd.ms-excel.sheet.binary.macroenabled.12": _in_module("workbook"),
     **dict.fromkeys(_OPEN_DOCUMENTS, _in_module("odf")),

@@ -12,7 +12,6 @@ PICTURES = tuple(f"image/{kind}" for kind in ("png", "jpeg", "tiff", "webp", "bm
 
 OCR_HINT = "Install text recognition, pip install 'sourcebook[ocr]', and index it again"
 _SHEET = "Save it as XLSX or CSV and add that."
-_SLIDES = "Save it as PPTX or PDF and add that."
 _PICTURE = (
     f"{OCR_HINT} to have the text in pictures read; or run OCR on it yourself and add the PDF."
 )
@@ -24,7 +23,6 @@ _ADVICE = MappingProxyType({
     "application/postscript": "Convert it to PDF and add that.",
     "application/vnd.apache.parquet": _SHEET,
     "application/vnd.sqlite3": "Export its tables as CSV and add those.",
-    "application/vnd.ms-powerpoint": _SLIDES,
     **dict.fromkeys(PICTURES, _PICTURE),
     "application/zip": _PACKED,
     "application/gzip": _PACKED,
@@ -42,8 +40,8 @@ _ANY = "Save it as PDF, DOCX, HTML or plain text and add that."
 def refusal(media_type: str) -> FileFailed:
     """Return the error for a type without parser, with what to save the file as.
 
-    >>> print(refusal("application/vnd.ms-powerpoint"))
-    Files of type application/vnd.ms-powerpoint are not supported. Save it as PPTX or PDF and add that.
+    >>> print(refusal("application/vnd.apache.parquet"))
+    Files of type application/vnd.apache.parquet are not supported. Save it as XLSX or CSV and add that.
     """
     if media_type == ENCRYPTED_OOXML:
         return Encrypted(
