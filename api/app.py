@@ -25,6 +25,7 @@ from api.routes import (
     search,
     uploads,
     vector_stores,
+    verify,
     websocket,
 )
 from retrieval.errors import FileSearchError
@@ -45,6 +46,7 @@ MODULES = (
     responses,
     websocket,
     conversations,
+    verify,
     page,
     docs,
 )

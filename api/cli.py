@@ -13,8 +13,10 @@ import click
 from api.commands.eval import evaluate
 from api.commands.index import index
 from api.commands.jobs import jobs
+from api.commands.reembed import reembed
 from api.commands.retry import retry
 from api.commands.text import TEXT
+from api.commands.verify import verify
 from api.printing import (
     answer_as_dict,
     as_date,
@@ -272,3 +274,5 @@ def _all(list_page: Any) -> Iterator[Any]:
 main.add_command(evaluate)
 main.add_command(jobs)
 main.add_command(retry)
+main.add_command(reembed)
+main.add_command(verify)

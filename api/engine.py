@@ -28,10 +28,13 @@ from retrieval.types import (
     SearchResult,
     VectorStore,
 )
+from retrieval.verify import MIN_SUPPORT
 
 if TYPE_CHECKING:
+    from api.answer.check import Checked, Source
     from api.answer.types import Answer
     from api.batch.types import IndexReport, OnProgress, Selection
+    from ingest.reembed import Reembedded
 
 Found = TypeVar("Found", Hit, Citation)
 
@@ -165,6 +168,28 @@ class Engine(Resources):
             return answer
         return replace(answer, citations=tuple(map(self.with_boxes, answer.citations)))
 
+    def verify(
+        self,
+        text: str,
+        sources: Sequence[str | Source],
+        *,
+        min_support: float = MIN_SUPPORT,
+    ) -> Checked:
+        """Which sentences of a text its sources bear out, with a score each; needs no model.
+
+        Args:
+            text: with or without markers such as ``[1]``, which name sources by number.
+            sources: texts, or what `api.answer.check.file_source` and `hit_source` give.
+            min_support: score from which on a sentence counts as supported, 0 to 1.
+
+        Raises:
+            InvalidRequest: text or sources are blank or too long.
+        """
+        from api.answer.check import Source, check  # noqa: PLC0415 - searching need not load it
+
+        given = [Source(each) if isinstance(each, str) else each for each in sources]
+        return check(text, given, verifier=self.verifier, min_support=min_support)
+
     def add(
         self,
         paths: str | Path | Iterable[str | Path],
@@ -196,6 +221,32 @@ class Engine(Resources):
             selection=selection or Selection(attributes=attributes or {}),
             on_progress=on_progress,
         )
+
+    def reembed(
+        self,
+        store: str,
+        *,
+        model: str | None = None,
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Reembedded:
+        """Give a vector store another embedding model; searches and indexing go on meanwhile.
+
+        It ends in one switch. Stopped or killed before it, the old model still serves, and the
+        same call goes on where it was. This engine serves the new model from then on; other
+        processes have to be told of it (`SOURCEBOOK_EMBEDDER`, `SOURCEBOOK_ALSO_EMBEDDERS`).
+
+        Args:
+            store: id or name.
+            model: its name; by default the one of new vector stores.
+            on_progress: told how many files of how many are ready; may raise to stop.
+        """
+        from ingest.reembed import reembed  # noqa: PLC0415 - searching needs it not
+
+        store_id = self.resolve_store(store).id
+        embedder = self.embedder if model is None else self.embedders.named(model)
+        done = reembed(self.store, store_id, embedder, progress=on_progress)
+        self.refresh_indexes([store_id])
+        return done
 
     def _touch(self, store: VectorStore) -> None:
         if self.store.clock() - store.last_active_at >= _TOUCH_S:

@@ -17,6 +17,7 @@ from retrieval.embedder import Embedder
 from retrieval.errors import NotFound, Unavailable
 from retrieval.indexes import Indexes
 from retrieval.store import Store
+from retrieval.verify import Verifier
 
 if TYPE_CHECKING:
     from api.answer.background import Runner
@@ -35,6 +36,8 @@ class Opened:
         self.embedders = Embedders(settings, self._recorded_models)
         self._runner_lock = threading.Lock()
         self._runner: Runner | None = None
+        self._verifier_lock = threading.Lock()
+        self._verifier: Verifier | None = None
 
     def close(self) -> None:
         """Stop background work, which loses nothing, and close the folder."""
@@ -68,6 +71,14 @@ class Opened:
     def _recorded_models(self) -> set[str]:
         with self.store.snapshot() as view:
             return view.vector_stores.model_ids()
+
+    @property
+    def verifier(self) -> Verifier:
+        """What checks claims against sources, with what it has seen; made on first use."""
+        with self._verifier_lock:
+            if self._verifier is None:
+                self._verifier = Verifier(self.embedder)
+            return self._verifier
 
     @property
     def runner(self) -> Runner:

@@ -253,3 +253,27 @@ part: Final = {
     "created_at": CREATED_AT,
     "upload_id": UPLOAD_ID,
 }
+verification: Final = {
+    "object": "sourcebook.verification",
+    "supported": True,
+    "score": 0.934,
+    "min_support": 0.5,
+    "text": "The museum opens at nine.",
+    "sentences": [
+        {
+            "text": "The museum opens at nine.",
+            "start_char": 0,
+            "end_char": 25,
+            "supported": True,
+            "score": 0.934,
+            "cited": [0],
+            "findings": [],
+            "evidence": {
+                "source": 0,
+                "quote": "The museum is open from nine to five.",
+                "start_char": 0,
+                "end_char": 37,
+            },
+        }
+    ],
+}

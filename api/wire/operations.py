@@ -14,6 +14,7 @@ from api.wire import indexing
 from api.wire import replies as r
 from api.wire import response_bodies as bodies
 from api.wire import response_shapes as shapes
+from api.wire import verify
 from api.wire.conversations import UpdateConversation
 from api.wire.files import PURPOSES
 from api.wire.ids import id_schema
@@ -282,6 +283,14 @@ CONVERSATIONS: Final = (
               shapes.ConversationObject, ex.conversation),
 )
 
+VERIFY: Final = (
+    Operation("verifyText", "post", f"{_O}/verify",
+              "Check a text against sources, sentence by sentence, without a language model",
+              verify.VerificationObject, ex.verification, body=verify.VerifyRequest, can_miss=True,
+              example={"text": "The museum opens at nine [1].",
+                       "sources": [{"text": "The museum is open from nine to five."}]}),
+)
+
 HEALTH: Final = Operation("health", "get", "/healthz", "Whether the server works", r.Health,
                           {"status": "ok"})
 # fmt: on
@@ -295,5 +304,6 @@ OPERATIONS: Final = (
     *MODELS,
     *RESPONSES,
     *CONVERSATIONS,
+    *VERIFY,
     HEALTH,
 )

@@ -1,9 +1,8 @@
 """What a sentence denies: its negations, and the words in their reach. Pure.
 
-A negation is a word of denial ("not", "never", "without"), a verb or adjective that denies by
-itself ("fails", "forbidden", "unable"), or a quantifier ("none", "hardly"). Its reach is the words
-that follow up to the end of its clause, and for "no longer" and its like the words between. Two
-sentences disagree where one denies what the other states; a pair of opposites counts as a denial.
+A negation is a word of denial ("not", "never", "without", "none", "hardly"), or a word that denies
+by its meaning ("fails", "forbidden", "unable"). A word of denial in one of two like sentences must
+have some negation in the other; a pair of opposites counts as one.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from dataclasses import dataclass
 
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[.,;:!?()—–]")
 
-# Words of denial proper. What they mean when present in one of two like sentences is certain.
+# Words of denial proper.
 EXPLICIT = frozenset(
     str.split("""
     not n't no never neither nor none nobody nothing nowhere without cannot hardly scarcely barely
@@ -37,9 +36,6 @@ IMPLICIT = frozenset(
     delete deletes removed remove removes gone default before disappear disappears disappeared vanish vanishes lapsed expired less fewer limited restricted resisted vetoed held maximum most
     exclusively excessive sole decline declined rejected neglect neglects refrain refrains
     """)
-)
-_BOUNDARY = frozenset(".,;:!?()—–") | frozenset(
-    str.split("but although though because whereas while which who that however and or so yet")
 )
 # Opposites: a claim with one for the other says the contrary.
 _OPPOSITES = str.split("""
@@ -93,43 +89,27 @@ _IDIOMS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """One negation, and the lower-case words in its reach."""
+    """One negation."""
 
     cue: str
-    explicit: bool
-    reach: frozenset[str]
+    explicit: bool  # a word of denial proper
 
 
 def denials(text: str) -> list[Denial]:
     """Every negation of a text, in order.
 
-    >>> [(d.cue, sorted(d.reach)) for d in denials("It does not stop, although it fails often.")]
-    [('not', ['stop']), ('stop', []), ('fails', ['often'])]
+    >>> [(d.cue, d.explicit) for d in denials("It does not stop, although it fails often.")]
+    [('not', True), ('stop', False), ('fails', False)]
     """
     plain = _IDIOMS.sub(",", _BUT.sub("excepted", text))
-    words = [m[0].casefold() for m in _TOKEN.finditer(plain)]
-    return [denial for at in range(len(words)) if (denial := _denial(words, at)) is not None]
-
-
-def _denial(words: list[str], at: int) -> Denial | None:
-    word = words[at]
-    contracted = bool(_CONTRACTED.search(word))
-    explicit = word in EXPLICIT or contracted
-    if not explicit and word not in IMPLICIT:
-        return None
-    if word == "no" and words[at + 1 : at + 2] == ["."]:
-        return None  # "No. 5"
-    return Denial("n't" if contracted else word, explicit, frozenset(_reach(words, at)))
-
-
-def _reach(words: list[str], at: int) -> list[str]:
-    reach: list[str] = []
-    for word in words[at + 1 :]:
-        if word in _BOUNDARY and reach:
-            break
-        if word.isalnum():
-            reach.append(word)
-    return reach
+    words = [match[0].casefold() for match in _TOKEN.finditer(plain)]
+    found = []
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        explicit = word in EXPLICIT or bool(_CONTRACTED.search(word))
+        is_number = word == "no" and after == "."  # "No. 5"
+        if (explicit or word in IMPLICIT) and not is_number:
+            found.append(Denial(word, explicit))
+    return found
 
 
 def opposites(one: str, other: str) -> bool:

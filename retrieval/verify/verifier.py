@@ -38,6 +38,7 @@ _MAX_RUN = 3  # sentences that a claim may draw together
 _N_TRIED = 3  # sentences around which runs are tried
 # A further sentence must add this share of the claim's words to be taken in.
 _RUN_COST = 0.1
+_MIN_STATED = 2  # words, numbers or dates
 _N_SOURCES = 256  # kept, most recently used
 _N_COMPARED = 6  # sentences compared by meaning, if words leave it open
 _CERTAIN = 0.6  # share of the claim that a sentence must hold to be the one beyond doubt
@@ -123,6 +124,21 @@ class Verifier:
         score = 1.0 / (1.0 + math.exp(-total))
         end = found.run.start + len(found.run.text)
         return Verdict(score, _findings(found, score), found.run.start, end)
+
+    def states(self, claim: str) -> bool:
+        """Whether a sentence states anything that a source could bear out.
+
+        "Here is what I found:" does not, nor does a question or a single word.
+        """
+        read = Reading(claim)
+        n_facts = len(read.quantities) + len(read.dates)
+        ends = claim.rstrip("\"'”’)]* ")[-1:]
+        return ends not in {"?", ":"} and len(read.content) + n_facts >= _MIN_STATED
+
+    def held(self, claim: str, source: str, *, context: str = "") -> float:
+        """About how much of a claim one sentence of a source has, by words and numbers alone."""
+        told = self._source(source, context)
+        return float(_held_by_each(Reading(claim), told).max(initial=0.0))
 
     def signs(self, claim: str, source: str, *, context: str = "") -> Signs | None:
         """What speaks for and against; None if the source or the claim has no words."""
