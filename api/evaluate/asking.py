@@ -105,7 +105,7 @@ class InProcess:
         if fresh:
             self._drop(name)
         store = self._of_name(name)
-        present = {attached.filename for attached in self._attached(store.id)}
+        present = {attached.filename for attached in self.attached(store.id)}
         missing = [each for each in judged.documents if each.filename not in present]
         self.engine.start_worker()
         for some in _batched(missing, _FILES_AT_ONCE):
@@ -137,7 +137,7 @@ class InProcess:
             store = self.engine.resolve_store(name)
         except NotFound:
             return
-        for attached in list(self._attached(store.id)):
+        for attached in list(self.attached(store.id)):
             self.engine.delete_file(attached.file_id)
         self.engine.delete_vector_store(store.id)
 
@@ -145,7 +145,8 @@ class InProcess:
         with document.open() as content:
             return self.engine.upload(content, filename=document.filename).id
 
-    def _attached(self, store_id: str) -> Iterator[Attachment]:
+    def attached(self, store_id: str) -> Iterator[Attachment]:
+        """Every file of a vector store."""
         after: str | None = None
         while True:
             request = PageRequest(limit=1000, order="asc", after=after)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -48,6 +49,20 @@ def measure(judged: JudgedSet, answers: Answers, *, depth: int) -> Figures:
     if all(_is_placed(question) for question in judged.questions):
         figures |= _token_figures(judged, answers, named)
     return figures
+
+
+class Judge:
+    """Says of single hits whether they are relevant."""
+
+    def __init__(self, judged: JudgedSet) -> None:
+        self._named = {document.filename: document.id for document in judged.documents}
+
+    def is_relevant(self, question: Question, filename: str, text: str) -> bool:
+        """Whether the hit holds a passage, or is of a document with a grade above 0."""
+        if question.references:
+            hit = Found(filename, text, 0.0)
+            return any(_holds(hit, each, self._named) for each in question.references)
+        return question.grades.get(_document_id(filename, self._named, question.grades), 0) > 0
 
 
 def _is_placed(question: Question) -> bool:
@@ -94,6 +109,7 @@ def _holds(hit: Found, reference: Reference, named: Mapping[str, str]) -> bool:
     return same_file and _squeezed(reference.text) in _squeezed(hit.text)
 
 
+@lru_cache(maxsize=20_000)
 def _squeezed(text: str) -> str:
     """Without white space and cell borders, which parsing may change."""
     return _SPACE.sub("", text).replace("|", "")

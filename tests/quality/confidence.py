@@ -1,0 +1,149 @@
+"""How far scores can be believed: calibration error, AUC, and what is asked of a foreign store."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from api.engine import Engine
+from api.evaluate.judged import JudgedSet, Question
+from api.evaluate.measures import Judge
+from retrieval.types import Hit, Query
+
+N_BINS = 15
+DEPTH = 10  # hits of a question that are judged
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scored:
+    """The hits of a set's questions, flat: (n,) each, questions one after another."""
+
+    question: NDArray[np.int64]
+    score: Floats
+    cosine: Floats
+    relevant: Floats  # 1 or 0
+
+    def min_max(self) -> Floats:
+        """Scores stretched over 0 to 1 within each question."""
+        stretched = np.empty_like(self.score)
+        for n in np.unique(self.question):
+            mine = self.question == n
+            low, high = self.score[mine].min(), self.score[mine].max()
+            stretched[mine] = (self.score[mine] - low) / max(high - low, 1e-12)
+        return stretched
+
+    def rises_somewhere(self) -> int:
+        """How often a score is above that of the hit before it, within a question."""
+        same = self.question[1:] == self.question[:-1]
+        return int((same & (np.diff(self.score) > 0)).sum())
+
+    def of(self, questions: Sequence[int]) -> Scored:
+        """Only these questions."""
+        kept = np.isin(self.question, questions)
+        return Scored(*(column[kept] for column in self._columns()))
+
+    def _columns(self) -> tuple[NDArray[np.int64], Floats, Floats, Floats]:
+        return self.question, self.score, self.cosine, self.relevant
+
+
+def pooled(parts: Sequence[Scored]) -> Scored:
+    """Several sets as one."""
+    shift, questions = 0, []
+    for part in parts:
+        questions.append(part.question + shift)
+        shift += int(part.question.max()) + 1
+    rest = (
+        np.concatenate([getattr(p, name) for p in parts])
+        for name in ("score", "cosine", "relevant")
+    )
+    return Scored(np.concatenate(questions), *rest)
+
+
+def scored(engine: Engine, store_id: str, judged: JudgedSet) -> Scored:
+    """Ask every question of a set and judge the first ten hits; unjudged is not relevant."""
+    judge = Judge(judged)
+    rows = []
+    for n, question in enumerate(judged.questions):
+        for hit in engine.search([store_id], Query((question.text,), limit=DEPTH)).hits:
+            relevant = judge.is_relevant(question, hit.filename, hit.text)
+            rows.append((n, hit.score, hit.explanation.dense.score, float(relevant)))
+    number, score, cosine, relevant = np.array(rows).T
+    return Scored(number.astype(np.int64), score, cosine, relevant)
+
+
+def calibration_error(score: Floats, relevant: Floats) -> float:
+    """Mean distance of score and share of relevant over 15 bins of equal count.
+
+    >>> calibration_error(np.array([0.5] * 30), np.array([0.0, 1.0] * 15)) < 0.26
+    True
+    """
+    order = np.argsort(score, kind="stable")
+    bins = np.array_split(order, min(N_BINS, len(order)))
+    gaps = [abs(score[b].mean() - relevant[b].mean()) * len(b) for b in bins]
+    return float(sum(gaps) / len(order))
+
+
+def auc(score: Floats, relevant: Floats) -> float:
+    """How often a relevant hit scores above one that is not, ties counted half.
+
+    >>> auc(np.array([0.1, 0.2, 0.3]), np.array([0.0, 1.0, 1.0]))
+    1.0
+    """
+    from scipy.stats import rankdata  # noqa: PLC0415 - an extra
+
+    n_right, n_wrong = int(relevant.sum()), int((1 - relevant).sum())
+    ranks = rankdata(score)[relevant > 0].sum()
+    return float((ranks - n_right * (n_right + 1) / 2) / (n_right * n_wrong))
+
+
+@dataclass(frozen=True, slots=True)
+class OffTopic:
+    """What a threshold does to questions that belong to a store, and to foreign ones."""
+
+    kept: float  # share of the questions with a relevant first hit that keep it
+    passed: float  # share of foreign questions that get anything
+    separation: float  # AUC of the best hit's score
+
+
+def off_topic(own: Scored, foreign: Sequence[float], *, threshold: float) -> OffTopic:
+    """How a threshold tells a store's own questions from foreign ones.
+
+    Args:
+        own: of the store's set.
+        foreign: the best score of each foreign question, asked of this store.
+        threshold: the cut.
+    """
+    _, first = np.unique(own.question, return_index=True)
+    best, right = own.score[first], own.relevant[first] > 0
+    both = np.concatenate([best, foreign])
+    labels = np.concatenate([np.ones(len(best)), np.zeros(len(foreign))])
+    return OffTopic(
+        kept=float((best[right] >= threshold).mean()),
+        passed=float((np.array(foreign) >= threshold).mean()),
+        separation=auc(both, labels),
+    )
+
+
+def best_scores(engine: Engine, store_id: str, questions: Sequence[Question]) -> list[float]:
+    """The score of the best hit for each question, 0 where there is none."""
+    return [_best(engine.search([store_id], Query((q.text,), limit=1)).hits) for q in questions]
+
+
+def _best(hits: Sequence[Hit]) -> float:
+    return hits[0].score if hits else 0.0
+
+
+def strangers(
+    sets: Mapping[str, JudgedSet], name: str, *, n: int, seed: int
+) -> Iterator[Question]:
+    """`n` questions of each set but `name`."""
+    rng = random.Random(seed)
+    for other, judged in sets.items():
+        if other != name:
+            yield from rng.sample(judged.questions, min(n, len(judged.questions)))
