@@ -24,6 +24,7 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 HTML = "text/html"
 PLAIN = "text/plain"
 EPUB = "application/epub+zip"
+OLD_SHEET = "application/x-old-excel"
 BINARY = "application/octet-stream"
 
 # First bytes → type. Sources: the formats' specifications, collected in freedesktop's
@@ -50,6 +51,10 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"OggS", "audio/ogg"),
     (b"fLaC", "audio/flac"),
     (b"\x1aE\xdf\xa3", "video/matroska"),
+    # Sheets of Excel 2 to 4, from before compound files ([MS-XLS] begins with 5).
+    (b"\x09\x00\x04\x00", OLD_SHEET),
+    (b"\x09\x02\x06\x00", OLD_SHEET),
+    (b"\x09\x04\x06\x00", OLD_SHEET),
     (b"AT&TFORM", "image/vnd.djvu"),
     (b"PAR1", "application/vnd.apache.parquet"),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import MappingProxyType
 
-from ingest.detect import BINARY, ENCRYPTED_OOXML
+from ingest.detect import BINARY, ENCRYPTED_OOXML, OLD_SHEET
 from retrieval.errors import Encrypted, FileFailed, UnsupportedFile
 
 # Pictures whose text is read where the extra is installed.
@@ -22,6 +22,7 @@ _PACKED = "Unpack it and add the files in it."
 _ADVICE = MappingProxyType({
     "application/postscript": "Convert it to PDF and add that.",
     "application/vnd.apache.parquet": _SHEET,
+    OLD_SHEET: _SHEET,
     "application/vnd.sqlite3": "Export its tables as CSV and add those.",
     **dict.fromkeys(PICTURES, _PICTURE),
     "application/zip": _PACKED,
