@@ -1,8 +1,8 @@
 """Text → terms, for chunks and queries alike.
 
 A term is what the keyword index counts. Text is folded (NFKC, then case), words are cut to
-their English stem (Snowball), and what stands joined, such as ``max_chunk-size.json`` or
-``HTTPServer``, counts whole and in its parts. Scripts written without spaces become pairs of
+their stem in the language of the file (Snowball), and what stands joined, such as
+``max_chunk-size.json``, ``HTTPServer`` or ``AB12-345/C``, counts whole and in its parts. Scripts written without spaces become pairs of
 neighbouring characters. Stop words are indexed like all others, so that a query of nothing
 else ("to be or not to be") still finds something; from other queries they are dropped.
 """
@@ -12,9 +12,12 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
+from collections.abc import Sequence
 from functools import lru_cache
 
 import Stemmer
+
+from retrieval.language import ENGLISH
 
 # Lucene's English list, and the words that questions are made of.
 _STOP_WORDS = """
@@ -40,6 +43,11 @@ _TOKEN = re.compile(
 )
 _WORD = re.compile(rf"[{_UNSPACED}]+|(?:[^\W_{_UNSPACED}]|[{_MARKS}])+")
 _UNSPACED_RUN = re.compile(f"[{_UNSPACED}]")
+# What joins whole names into lists and paths; each name between them counts whole as well.
+_OUTER_JOINT = re.compile(r"[/:@&]")
+_INNER_JOINT = re.compile(r"[-._]")
+_QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
+_DIGIT = re.compile(r"\d")
 _NO_JOINT = re.compile(f"['’{_UNSPACED}]")
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\WA-Z\d_]+|\d+")
 _MIXED = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Za-z]\d|\d[A-Za-z]")
@@ -47,37 +55,92 @@ _MIXED = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Za-z]\d|\d[A-Za-z]")
 _stemmers = threading.local()  # a stemmer keeps state while it works
 
 
-def terms(text: str) -> list[str]:
+def terms(text: str, language: str = ENGLISH) -> list[str]:
     """All terms of a text, in order and with repeats.
 
     >>> terms("Running the HTTPServer")
     ['run', 'the', 'httpserver', 'http', 'server']
     """
-    if not text.isascii():
-        text = unicodedata.normalize("NFKC", text)
     found: list[str] = []
-    for token in _TOKEN.findall(text):
-        found.extend(_terms_of(token))
+    for token in tokens(text):
+        found.extend(_terms_of(token, language))
     return found
 
 
-def query_terms(text: str) -> list[str]:
-    """The terms to look for: those of the text without stop words, unless none are left."""
-    found = terms(text)
+def tokens(text: str) -> list[str]:
+    """The words of a text as they stand there, joined ones whole."""
+    return _TOKEN.findall(text if text.isascii() else unicodedata.normalize("NFKC", text))
+
+
+def query_terms(text: str, languages: Sequence[str] = (ENGLISH,)) -> list[str]:
+    """The terms to look for: those of the text without stop words, unless none are left.
+
+    Args:
+        text: of the query.
+        languages: those of the files that are searched. A word whose stem differs between
+            them is looked for in each form.
+
+    >>> query_terms("Häuser", ("english", "german"))
+    ['häuser', 'haus']
+    """
+    found: list[str] = []
+    for token in tokens(text):
+        forms = dict.fromkeys(_terms_of(token, language) for language in languages or (ENGLISH,))
+        found.extend(next(iter(forms)))
+        known = set(next(iter(forms)))
+        for form in list(forms)[1:]:
+            found.extend(term for term in form if term not in known)
+            known.update(form)
     wanted = [term for term in found if term not in STOP_WORDS]
     return wanted or found
 
 
+def phrases(text: str) -> list[list[str]]:
+    """What stands in quotation marks, each as the terms of its words one after another.
+
+    >>> phrases('when is "net interest income" stated?')
+    [['net', 'interest', 'incom']]
+    """
+    quoted = (terms(part) for part in _QUOTED.findall(text))
+    return [found for found in quoted if found]
+
+
+def identifiers(text: str) -> list[str]:
+    """The whole terms of codes, part numbers and names of a program's parts in a text.
+
+    A token counts when it has a digit beside letters or joints, or joints other than hyphens.
+
+    >>> identifiers("Does max_size or CVE-2024-3094 explain E-4012, well-known since 2020?")
+    ['max_size', 'cve-2024-3094', 'e-4012']
+    """
+    found = dict.fromkeys(
+        _terms_of(token, ENGLISH)[0] for token in tokens(text) if _is_code(token)
+    )
+    return list(found)
+
+
+def _is_code(token: str) -> bool:
+    if not _terms_of(token, ENGLISH) or "'" in token or "’" in token:
+        return False
+    if _DIGIT.search(token):
+        return not token.replace(",", "").replace(".", "").isdigit()
+    return bool(re.search(r"\w[_./:]\w", token.strip("_")))
+
+
 @lru_cache(maxsize=1 << 17)
-def _terms_of(token: str) -> tuple[str, ...]:
+def _terms_of(token: str, language: str) -> tuple[str, ...]:
     """A token's terms: itself when it is joined or mixed, and its words."""
     words = _WORD.findall(token)
     found = _whole(token, words)
+    if _OUTER_JOINT.search(token):
+        named = (piece for piece in _OUTER_JOINT.split(token) if _INNER_JOINT.search(piece))
+        for piece in named:
+            found.extend(_whole(piece, _WORD.findall(piece)))
     for word in words:
         if _UNSPACED_RUN.match(word):
             found.extend(_pairs(word))
         elif len(word) > 1 or len(words) == 1:  # the parts of "U.S." say nothing
-            found.extend(_word_terms(word))
+            found.extend(_word_terms(word, language))
     return tuple(found)
 
 
@@ -89,12 +152,15 @@ def _whole(token: str, words: list[str]) -> list[str]:
     return [] if _NO_JOINT.search(plain) else [plain]
 
 
-def _word_terms(word: str) -> list[str]:
+def _word_terms(word: str, language: str) -> list[str]:
     folded = word.casefold()
     if not _MIXED.search(word):
-        return [_stem(folded)]
+        return [stem(folded, language)]
     parts = [part.casefold() for part in _HUMP.findall(word)]
-    return [folded, *(_stem(part) for part in parts if len(part) > 1 and part != folded)]
+    return [
+        folded,
+        *(stem(part, language) for part in parts if len(part) > 1 and part != folded),
+    ]
 
 
 def _pairs(run: str) -> list[str]:
@@ -102,8 +168,11 @@ def _pairs(run: str) -> list[str]:
     return [run[i : i + 2] for i in range(max(1, len(run) - 1))]
 
 
-def _stem(word: str) -> str:
-    stemmer = getattr(_stemmers, "english", None)
-    if stemmer is None:
-        stemmer = _stemmers.english = Stemmer.Stemmer("english", 0)
-    return str(stemmer.stemWord(word)) if word not in STOP_WORDS else word
+def stem(word: str, language: str = ENGLISH) -> str:
+    """What is left of a folded word without its endings; stop words stay as they are."""
+    if word in STOP_WORDS:
+        return word
+    stemmers = _stemmers.__dict__
+    if language not in stemmers:
+        stemmers[language] = Stemmer.Stemmer(language, 0)
+    return str(stemmers[language].stemWord(word))

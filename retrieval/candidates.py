@@ -12,6 +12,12 @@ from numpy.typing import NDArray
 from retrieval.types import LegScore
 from retrieval.view import View
 
+_BELOW = 1e-6  # so that what follows a ranking never ties with its last
+
+
+def _no_chunks() -> NDArray[np.int64]:
+    return np.empty(0, dtype=np.int64)
+
 
 def _none() -> NDArray[np.float64]:
     return np.empty(0, dtype=np.float64)
@@ -30,6 +36,8 @@ class Scored:
     dense: LegScore
     keyword: LegScore
     query: str
+    features: tuple[float, ...] = ()  # in the order of `light.FEATURES`
+    second: float | None = None  # what a reranker gave, 0-1
 
     @property
     def text_key(self) -> tuple[int, int]:
@@ -58,6 +66,10 @@ class Candidates:
     keyword_rest: float
     fused: NDArray[np.float64] = field(default_factory=_none)  # once `best` has put them in order
     scores: NDArray[np.float64] = field(default_factory=_none)  # once they are calibrated
+    looked_at: NDArray[np.int64] = field(
+        default_factory=_no_chunks
+    )  # by either leg, before `best`
+    features: NDArray[np.float64] = field(default_factory=_none)  # (n, n_features), if any
 
     @property
     def is_all(self) -> bool:
@@ -71,7 +83,37 @@ class Candidates:
         _, first = np.unique(texts, axis=1, return_index=True)
         kept = order[np.sort(first)[:n]]
         arrays: dict[str, Any] = {name: getattr(self, name)[kept] for name in _ARRAYS}
-        return replace(self, **arrays, fused=fused[kept])
+        return replace(self, **arrays, fused=fused[kept], looked_at=self.chunks)
+
+    def reordered(self, fused: NDArray[np.float64]) -> Candidates:
+        """The same in the order of other ranking scores, best first."""
+        order = np.lexsort((self.ordinal, self.file_n, -fused))
+        arrays: dict[str, Any] = {name: getattr(self, name)[order] for name in _ARRAYS}
+        if len(self.features):
+            arrays["features"] = self.features[order]
+        return replace(self, **arrays, fused=fused[order])
+
+    def head(self, n: int) -> Candidates:
+        """The first `n`."""
+        return self._part(slice(None, n))
+
+    def tail(self, start: int) -> Candidates:
+        """Those from place `start` on."""
+        return self._part(slice(start, None))
+
+    def _part(self, part: slice) -> Candidates:
+        arrays: dict[str, Any] = {name: getattr(self, name)[part] for name in _ARRAYS}
+        for name in ("fused", "scores", "features"):
+            arrays[name] = getattr(self, name)[part]
+        return replace(self, **arrays)
+
+    def followed_by(self, others: Candidates) -> Candidates:
+        """These, then others, which rank below them whatever their own ranking scores say."""
+        arrays: dict[str, Any] = {
+            name: np.concatenate([getattr(self, name), getattr(others, name)]) for name in _ARRAYS
+        }
+        low = self.fused[-1] + np.minimum(0.0, others.fused - others.fused.max(initial=-np.inf))
+        return replace(self, **arrays, fused=np.concatenate([self.fused, low - _BELOW]))
 
     def scored(self, query: str) -> list[Scored]:
         """Each of them by itself, found by the text `query`."""
@@ -79,7 +121,10 @@ class Candidates:
 
     def _scored(self, query: str) -> Iterator[Scored]:
         names = (*_ARRAYS, "fused", "scores")
-        for row in zip(*(getattr(self, name).tolist() for name in names), strict=True):
+        seen = [tuple(row) for row in self.features.tolist()]
+        seen += [()] * (len(self.chunks) - len(seen))  # those below the light ranker's reach
+        columns = (getattr(self, name).tolist() for name in names)
+        for features, row in zip(seen, zip(*columns, strict=True), strict=True):
             chunk, file_n, ordinal, same_as, dense, keyword, d_rank, k_rank, fused, score = row
             yield Scored(
                 chunk=chunk,
@@ -91,6 +136,7 @@ class Candidates:
                 dense=LegScore(d_rank or None, dense),
                 keyword=LegScore(k_rank or None, keyword),
                 query=query,
+                features=features,
             )
 
 

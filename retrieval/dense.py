@@ -107,6 +107,36 @@ def scores(
     return found
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Sims:
+    """Cosines of some chunks' windows, n chunks."""
+
+    windows: NDArray[np.float64]  # end to end
+    start: NDArray[np.int64]  # (n,) where each chunk's begin
+    n: NDArray[np.int64]  # (n,) how many it has
+    best_rows: Vectors  # (n, dim) the vector of each chunk's best window
+
+    @classmethod
+    def of(cls, view: View, chunks: NDArray[np.int64], vector: NDArray[np.float32]) -> Sims:
+        """Of chunks of the view, in their order."""
+        pieces: list[NDArray[np.float64]] = [np.empty(0)] * len(chunks)
+        rows = np.empty((len(chunks), len(vector)), dtype=np.float32)
+        for segment, positions, local in view.by_segment(chunks):
+            sims, starts, n = _window_sims(segment, local, vector)
+            for position, chunk, start, size in zip(positions, local, starts, n, strict=True):
+                pieces[position] = sims[start : start + size]
+                best = segment.chunk_window[chunk] + int(np.argmax(pieces[position]))
+                rows[position] = segment.vectors[best]
+        sizes = np.fromiter(map(len, pieces), np.int64, len(pieces))
+        windows = np.concatenate(pieces) if pieces else np.empty(0)
+        return cls(windows, offsets(sizes)[:-1], sizes, rows)
+
+    def at(self, places: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The cosine of one window of each chunk, given by its place within the chunk."""
+        found: NDArray[np.float64] = self.windows[self.start + places]
+        return found
+
+
 def best_windows(view: View, chunks: NDArray[np.int64], vector: NDArray[np.float32]) -> Vectors:
     """The vector of each chunk's window that is nearest to `vector`: (n, dim)."""
     rows = np.empty((len(chunks), len(vector)), dtype=np.float32)

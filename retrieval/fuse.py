@@ -18,23 +18,27 @@ FEEDBACK_CHUNKS = 5
 FEEDBACK_SHARE = 0.3
 
 
-def blend(dense: NDArray[np.float64], keyword: NDArray[np.float64]) -> NDArray[np.float64]:
-    """H = 0.5 · cosine + 0.5 · B / (B + 10), B being BM25; element by element.
+def blend(
+    dense: NDArray[np.float64], keyword: NDArray[np.float64], *, scale: float = KEYWORD_SCALE
+) -> NDArray[np.float64]:
+    """H = 0.5 · cosine + 0.5 · B / (B + scale), B being BM25; element by element.
 
     >>> blend(np.array([0.6]), np.array([10.0])).tolist()
     [0.55]
     """
-    return DENSE_SHARE * dense + (1 - DENSE_SHARE) * keyword / (keyword + KEYWORD_SCALE)
+    return DENSE_SHARE * dense + (1 - DENSE_SHARE) * keyword / (keyword + scale)
 
 
-def towards(vector: NDArray[np.float32], rows: Vectors) -> NDArray[np.float32]:
+def towards(
+    vector: NDArray[np.float32], rows: Vectors, *, share: float = FEEDBACK_SHARE
+) -> NDArray[np.float32]:
     """The query's vector moved towards the mean of `rows` (n, dim), unit again.
 
     Source: Rocchio, Relevance Feedback in Information Retrieval, 1971.
     """
     if not len(rows):
         return vector
-    moved = (1 - FEEDBACK_SHARE) * vector + FEEDBACK_SHARE * rows.mean(axis=0)
+    moved = np.float32(1 - share) * vector + np.float32(share) * rows.mean(axis=0)
     length = float(np.linalg.norm(moved))
     return moved / np.float32(length) if length else vector
 

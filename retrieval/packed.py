@@ -9,6 +9,7 @@ them aligned. Index files are derived: whoever finds one damaged throws it away.
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import struct
 import tempfile
@@ -23,9 +24,10 @@ from numpy.typing import NDArray
 from retrieval.errors import CorruptStore, IncompatibleStore
 
 MAGIC = b"SBINDEX"
-VERSION = 1  # raise it with every change of this layout or of what the arrays mean
+VERSION = 2  # raise it with every change of this layout or of what the arrays mean
 _PREFIX = struct.Struct("<8sQI")
 _ALIGN_BYTES = 64
+_LARGE_BYTES = 16 << 20
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -78,7 +80,7 @@ def _aligned(offset: int) -> int:
 def read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Read-only arrays mapped from `path`, and the meta that was written with them.
 
-    Every byte is checked once, at memory speed; the pages stay warm for the searches.
+    Every byte is checked once, at memory speed; the pages stay in the system's cache.
 
     Raises:
         CorruptStore: missing, cut short, or not what was written.
@@ -90,7 +92,16 @@ def read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         raise CorruptStore(str(path), expected="an index file", found=str(error)) from error
     header, body = _header(path, data)
     arrays = {name: _array(path, body, name, entry) for name, entry in header["arrays"].items()}
+    if len(data) >= _LARGE_BYTES:
+        _let_go(data)
     return arrays, header["meta"]
+
+
+def _let_go(data: np.memmap[Any, np.dtype[np.uint8]]) -> None:
+    """Count the pages as the system's cache again and not as ours; reading brings them back."""
+    advise = getattr(getattr(data, "_mmap", None), "madvise", None)
+    if advise is not None and hasattr(mmap, "MADV_DONTNEED"):
+        advise(mmap.MADV_DONTNEED)
 
 
 def _header(path: Path, data: NDArray[np.uint8]) -> tuple[dict[str, Any], NDArray[np.uint8]]:

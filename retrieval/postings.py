@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_POSTINGS_AT_ONCE = 1 << 20
 _MAX_COUNT = np.iinfo(np.uint16).max
 
 
@@ -69,20 +70,21 @@ class Postings:
         words = [part.all_terms() for part, _ in parts]
         ordered = sorted(set().union(*words))
         number = {term: i for i, term in enumerate(ordered)}
-        term_of = joined(
-            [
-                np.repeat(_numbers(number[term] for term in known), np.diff(part.start))
-                for (part, _), known in zip(parts, words, strict=True)
-            ]
+        numbers = [_numbers(number[term] for term in known) for known in words]
+        batches = [
+            _merged_range(parts, numbers, first=first, end=end)
+            for first, end in _term_ranges(parts, numbers, n_terms=len(ordered))
+        ]
+        n_of_term, sites, counts = (np.concatenate(each) for each in zip(*batches, strict=True))
+        used = n_of_term > 0
+        kept = [word for word, is_used in zip(ordered, used, strict=True) if is_used]
+        return cls(
+            term_bytes=np.frombuffer(b"".join(kept), dtype=np.uint8),
+            term_start=offsets(_numbers(len(word) for word in kept)),
+            start=offsets(n_of_term[used]),
+            sites=sites,
+            counts=counts,
         )
-        sites = joined([moved[part.sites] for part, moved in parts])
-        counts = joined([part.counts for part, _ in parts])
-        kept = np.flatnonzero(sites >= 0)
-        order = kept[np.argsort(term_of[kept] * (sites.max(initial=0) + 1) + sites[kept])]
-        merged = cls._pack(
-            ordered, term_of=term_of[order], sites=sites[order], counts=counts[order]
-        )
-        return merged.without_unused_terms()
 
     @classmethod
     def _pack(
@@ -101,15 +103,6 @@ class Postings:
             sites=sites.astype(np.int32),
             counts=counts.astype(np.uint16),
         )
-
-    def without_unused_terms(self) -> Postings:
-        """The same, less the terms that no site holds any more."""
-        used = np.diff(self.start) > 0
-        if used.all():
-            return self
-        words = [word for word, keep in zip(self.all_terms(), used, strict=True) if keep]
-        term_of = np.repeat(np.cumsum(used) - 1, np.diff(self.start))
-        return Postings._pack(words, term_of=term_of, sites=self.sites, counts=self.counts)
 
     @property
     def n_terms(self) -> int:
@@ -133,10 +126,18 @@ class Postings:
                 high = middle
         return low if low < self.n_terms and self._term(low) == wanted else None
 
+    def term_ranges(self) -> list[tuple[int, int]]:
+        """Ranges of terms, of about a million postings each, that cover all terms."""
+        return _ranges(np.diff(self.start))
+
     def of(self, number: int) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
         """Sites and counts of the term with this number."""
         where = slice(int(self.start[number]), int(self.start[number + 1]))
         return self.sites[where], self.counts[where]
+
+    def term(self, number: int) -> str:
+        """The term with this number."""
+        return self._term(number).decode("utf-8", "surrogatepass")
 
     def _term(self, number: int) -> bytes:
         a, b = self.term_start[number], self.term_start[number + 1]
@@ -150,6 +151,48 @@ class Postings:
     def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Postings:
         """What `arrays` gave, read back."""
         return cls(**{name: arrays[f"postings.{name}"] for name in cls.__slots__})
+
+
+def _term_ranges(
+    parts: Sequence[tuple[Postings, NDArray[np.int64]]],
+    numbers: Sequence[NDArray[np.int64]],
+    *,
+    n_terms: int,
+) -> list[tuple[int, int]]:
+    """Ranges of new term numbers with about a million postings each: what a merge holds at once."""
+    n_of_term = np.zeros(n_terms, dtype=np.int64)
+    for (part, _), known in zip(parts, numbers, strict=True):
+        n_of_term[known] += np.diff(part.start)
+    return _ranges(n_of_term)
+
+
+def _ranges(n_of_term: NDArray[np.int64]) -> list[tuple[int, int]]:
+    n_terms, before = len(n_of_term), offsets(n_of_term)
+    borders = np.arange(0, int(before[-1]), _POSTINGS_AT_ONCE)
+    firsts = np.unique(np.searchsorted(before[:-1], borders, side="right") - 1)
+    firsts = np.concatenate([[0], firsts[firsts > 0], [n_terms]])
+    return [(int(first), int(end)) for first, end in pairwise(firsts)]
+
+
+def _merged_range(
+    parts: Sequence[tuple[Postings, NDArray[np.int64]]],
+    numbers: Sequence[NDArray[np.int64]],
+    *,
+    first: int,
+    end: int,
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint16]]:
+    """Postings of the terms from `first` to `end`: how many each has, sites, counts."""
+    found: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
+    for (part, moved), known in zip(parts, numbers, strict=True):
+        a, b = np.searchsorted(known, [first, end])
+        where = slice(int(part.start[a]), int(part.start[b]))
+        terms = np.repeat(known[a:b] - first, np.diff(part.start[a : b + 1]))
+        found.append((terms, moved[part.sites[where]], part.counts[where]))
+    term_of, sites, counts = (np.concatenate(each) for each in zip(*found, strict=True))
+    kept = np.flatnonzero(sites >= 0)
+    order = kept[np.argsort(term_of[kept] * (sites.max(initial=0) + 1) + sites[kept])]
+    n_of_term = np.bincount(term_of[order], minlength=end - first)
+    return n_of_term, sites[order].astype(np.int32), counts[order].astype(np.uint16)
 
 
 def encoded(term: str) -> bytes:

@@ -1,8 +1,13 @@
-"""A spoken question → the words that matter in it. Pure."""
+"""A spoken question → the words that matter in it, spelled as the files spell them."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+
+from retrieval.snapshot import Reader
+from retrieval.spelling import corrected
+from retrieval.view import View
 
 # What people put around a question. English only; other text comes through as it is.
 _OPENING = re.compile(
@@ -22,6 +27,11 @@ _QUESTION = re.compile(
     re.IGNORECASE,
 )
 _ARTICLE = re.compile(r"^(?:the|an?)\s+", re.IGNORECASE)
+
+
+def rewritten(reader: Reader, view: View, texts: Sequence[str]) -> tuple[str, ...]:
+    """What is looked for instead of a query's texts, by a query that asks for rewriting."""
+    return tuple(corrected(reader, view, rewrite(text)) for text in texts)
 
 
 def rewrite(text: str) -> str:

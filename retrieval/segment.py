@@ -5,8 +5,12 @@ vector, its chunks, its postings, its file. A filter is one mask over ordinals a
 a search run under that same mask. What changes (which files are still live, what their
 attributes are) is kept outside, in `retrieval.snapshot`.
 
-The terms of a file's name count once for each of its chunks. They stand in the same postings,
-at sites after those of the windows: site `n_windows + f` is the name of file f.
+A long file comes in stretches, each of which is a file here, with the same number.
+
+The terms of a file's name and title count once for each of its chunks, those of a chunk's
+headings once for that chunk. They stand in the same postings, at sites after those of the
+windows: site `n_windows + f` is the name of file f, `n_windows + n_files + c` are the headings of
+chunk c.
 """
 
 from __future__ import annotations
@@ -23,7 +27,10 @@ from numpy.typing import NDArray
 from retrieval import packed
 from retrieval.analysis import terms
 from retrieval.errors import CorruptStore
+from retrieval.language import ENGLISH, LANGUAGES, language_of
+from retrieval.pairs import pair_bits
 from retrieval.postings import Postings, joined, offsets, ranges
+from retrieval.sites import Sites, term_n_chunks
 from retrieval.types import FileChange, FileContent, Vectors
 
 
@@ -34,6 +41,9 @@ class Segment:
     vectors: Vectors  # (n_w, dim), unit rows
     file_n: NDArray[np.int64]  # (n_f,) the attachment's number in the store
     content_seq: NDArray[np.int64]  # (n_f,) the commit that put this content in place
+    file_first_chunk: NDArray[
+        np.int64
+    ]  # (n_f,) ordinal of its first chunk; of a later stretch > 0
     file_window: NDArray[np.int64]  # (n_f + 1,) where each file's windows start
     file_chunk: NDArray[np.int64]  # (n_f + 1,) where each file's chunks start
     chunk_file: NDArray[np.int64]  # (n_c,)
@@ -41,8 +51,10 @@ class Segment:
     chunk_n_windows: NDArray[np.int64]  # (n_c,)
     chunk_same_as: NDArray[np.int64]  # (n_c,) the file's first chunk with the same text
     chunk_length: NDArray[np.int64]  # (n_c,) terms in it, those of its file's name included
-    site_chunk: NDArray[np.int64]  # (n_w + n_f,) the first chunk that holds the site's text
-    site_n_chunks: NDArray[np.int64]  # (n_w + n_f,) how many do, one after another
+    site_chunk: NDArray[np.int64]  # (n_w + n_f + n_c,) the first chunk with the site's text
+    site_n_chunks: NDArray[np.int64]  # (n_w + n_f + n_c,) how many have it, one after another
+    language: NDArray[np.int64]  # (n_f,) whose stems its terms are, see `retrieval.language`
+    pairs: NDArray[np.uint8]  # (n_w, 256) which terms stand together, see `retrieval.pairs`
     term_n_chunks: NDArray[np.int64]  # (n_t,) chunks that hold the term
     postings: Postings  # over sites
 
@@ -64,8 +76,21 @@ class Segment:
             ValueError: chunks of a file are out of order, or of windows that it lacks.
         """
         changes, contents = zip(*files, strict=True)
-        found = [terms(text) for content in contents for text in content.texts]
-        names = [name_terms(change.filename) for change in changes]
+        spoken = [language_of(content.texts) for content in contents]
+        found = [
+            terms(text, LANGUAGES[number])
+            for number, content in zip(spoken, contents, strict=True)
+            for text in content.texts
+        ]
+        names = [
+            name_terms(change.filename, content.title, LANGUAGES[number])
+            for change, content, number in zip(changes, contents, spoken, strict=True)
+        ]
+        headings = [
+            terms(text, LANGUAGES[number])
+            for number, content in zip(spoken, contents, strict=True)
+            for text in content.headings or [""] * len(content.chunk_first_window)
+        ]
         n_windows = _numbers(len(content.texts) for content in contents)
         n_chunks = _numbers(len(content.chunk_first_window) for content in contents)
         chunk_file = np.repeat(np.arange(len(contents)), n_chunks)
@@ -79,13 +104,19 @@ class Segment:
             vectors=np.concatenate([content.vectors for content in contents]),
             file_n=_numbers(change.file_n for change in changes),
             content_seq=_numbers(change.content_seq for change in changes),
+            first_chunk=_numbers(content.first_chunk for content in contents),
             n_windows=n_windows,
             n_chunks=n_chunks,
             starts=starts,
             sizes=sizes,
             same_as=joined([_same_as(content) for content in contents]),
-            lengths=before[ends] - before[ends - sizes] + name_length[chunk_file],
-            postings=Postings.build([*found, *names]),
+            lengths=before[ends]
+            - before[ends - sizes]
+            + name_length[chunk_file]
+            + _numbers(len(text) for text in headings),
+            language=_numbers(spoken),
+            pairs=pair_bits(found),
+            postings=Postings.build([*found, *names, *headings]),
         )
         return cls._assemble(parts)
 
@@ -108,13 +139,24 @@ class Segment:
             vectors=np.concatenate([s.vectors[w] for s, w in zip(segments, windows, strict=True)]),
             file_n=joined([s.file_n[f] for s, f in both]),
             content_seq=joined([s.content_seq[f] for s, f in both]),
+            first_chunk=joined([s.file_first_chunk[f] for s, f in both]),
             n_windows=joined([np.diff(s.file_window)[f] for s, f in both]),
             n_chunks=joined([np.diff(s.file_chunk)[f] for s, f in both]),
             starts=joined([s.chunk_window[c] - s.file_window[s.chunk_file[c]] for s, c in cut]),
             sizes=joined([s.chunk_n_windows[c] for s, c in cut]),
             same_as=joined([s.chunk_same_as[c] - s.file_chunk[s.chunk_file[c]] for s, c in cut]),
             lengths=joined([s.chunk_length[c] for s, c in cut]),
-            postings=Postings.merge(_moved(segments, windows=windows, files=files)),
+            language=joined([s.language[f] for s, f in both]),
+            pairs=np.concatenate([s.pairs[w] for s, w in zip(segments, windows, strict=True)]),
+            postings=Postings.merge(
+                _moved(
+                    segments,
+                    [
+                        _site_numbers(s, windows=w, files=f, chunks=c)
+                        for s, w, f, c in zip(segments, windows, files, chunks, strict=True)
+                    ],
+                )
+            ),
         )
         return cls._assemble(merged)
 
@@ -129,16 +171,18 @@ class Segment:
         ordinals = np.arange(n_windows)
         first = np.searchsorted(chunk_window + parts.sizes, ordinals, side="right")
         end = np.searchsorted(chunk_window, ordinals, side="right")
-        sites = _Sites(
-            file=joined([np.repeat(files, parts.n_windows), files]),
-            chunk=joined([first, file_chunk[:-1]]),
-            n_chunks=joined([end - first, parts.n_chunks]),
+        sites = Sites(
+            file=joined([np.repeat(files, parts.n_windows), files, chunk_file]),
+            chunk=joined([first, file_chunk[:-1], np.arange(len(chunk_file))]),
+            n_chunks=joined([end - first, parts.n_chunks, np.ones(len(chunk_file), np.int64)]),
             n_windows=n_windows,
+            n_files=n_files,
         )
         return cls(
             vectors=np.ascontiguousarray(parts.vectors, dtype=np.float32),
             file_n=parts.file_n,
             content_seq=parts.content_seq,
+            file_first_chunk=parts.first_chunk,
             file_window=file_window,
             file_chunk=file_chunk,
             chunk_file=chunk_file,
@@ -148,13 +192,22 @@ class Segment:
             chunk_length=parts.lengths,
             site_chunk=sites.chunk,
             site_n_chunks=sites.n_chunks,
-            term_n_chunks=_term_n_chunks(parts.postings, sites),
+            language=parts.language,
+            pairs=parts.pairs,
+            term_n_chunks=term_n_chunks(
+                parts.postings, sites, first_window=chunk_window, n_windows=parts.sizes
+            ),
             postings=parts.postings,
         )
 
     def windows_of(self, files: NDArray[np.int64]) -> NDArray[np.int64]:
         """Ordinals of these files' windows."""
         return ranges(self.file_window[files], np.diff(self.file_window)[files])
+
+    def windows_in(self, chunks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ordinals of the chunks' windows, end to end, and where each chunk's begin."""
+        n = self.chunk_n_windows[chunks]
+        return ranges(self.chunk_window[chunks], n), offsets(n)[:-1]
 
     def chunks_of(self, files: NDArray[np.int64]) -> NDArray[np.int64]:
         """Numbers of these files' chunks."""
@@ -195,31 +248,25 @@ class _Parts:
     vectors: Vectors
     file_n: NDArray[np.int64]
     content_seq: NDArray[np.int64]
+    first_chunk: NDArray[np.int64]  # (n_f,) what follows counts from there
     n_windows: NDArray[np.int64]  # (n_f,)
     n_chunks: NDArray[np.int64]  # (n_f,)
     starts: NDArray[np.int64]  # (n_c,) first window of a chunk, in its file
     sizes: NDArray[np.int64]  # (n_c,) in windows
     same_as: NDArray[np.int64]  # (n_c,) chunk of the file
     lengths: NDArray[np.int64]  # (n_c,) in terms
+    language: NDArray[np.int64]  # (n_f,)
+    pairs: NDArray[np.uint8]  # (n_w, 256)
     postings: Postings
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sites:
-    """Where terms stand: in windows, then in names of files."""
-
-    file: NDArray[np.int64]
-    chunk: NDArray[np.int64]
-    n_chunks: NDArray[np.int64]
-    n_windows: int
 
 
 _ARRAYS = [field.name for field in fields(Segment) if field.name != "postings"]
 
 
-def name_terms(filename: str) -> list[str]:
-    """Terms of a file's name, its extension left out."""
-    return terms(PurePosixPath(filename).stem)
+def name_terms(filename: str, title: str = "", language: str = ENGLISH) -> list[str]:
+    """Terms of a file's name, its extension left out, and what its title has besides."""
+    named = terms(PurePosixPath(filename).stem, language)
+    return [*named, *(term for term in terms(title, language) if term not in named)]
 
 
 def _numbers(values: Iterable[int]) -> NDArray[np.int64]:
@@ -257,43 +304,32 @@ def _text_key(texts: Sequence[str]) -> bytes:
     return blake2b(words.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
-def _moved(
-    segments: Sequence[Segment],
+def _site_numbers(
+    segment: Segment,
     *,
-    windows: Sequence[NDArray[np.int64]],
-    files: Sequence[NDArray[np.int64]],
+    windows: NDArray[np.int64],
+    files: NDArray[np.int64],
+    chunks: NDArray[np.int64],
+) -> tuple[NDArray[np.int64], ...]:
+    """The sites of some windows, of names of files and of headings of chunks."""
+    n_windows, n_files = segment.n_windows, len(segment.file_n)
+    return windows, n_windows + files, n_windows + n_files + chunks
+
+
+def _moved(
+    segments: Sequence[Segment], kept: Sequence[tuple[NDArray[np.int64], ...]]
 ) -> list[tuple[Postings, NDArray[np.int64]]]:
-    """Each segment's postings with the new number of each of its sites, -1 if dropped."""
-    parts = []
-    next_window, next_name = 0, sum(map(len, windows))
-    for segment, kept_windows, kept_files in zip(segments, windows, files, strict=True):
-        moved = np.full(len(segment.site_chunk), -1, dtype=np.int64)
-        moved[kept_windows] = next_window + np.arange(len(kept_windows))
-        moved[segment.n_windows + kept_files] = next_name + np.arange(len(kept_files))
-        next_window += len(kept_windows)
-        next_name += len(kept_files)
-        parts.append((segment.postings, moved))
-    return parts
+    """Each segment's postings with the new number of each of its sites, -1 if dropped.
 
-
-def _term_n_chunks(postings: Postings, sites: _Sites) -> NDArray[np.int64]:
-    """Chunks that hold each term, none of them twice.
-
-    A name covers all chunks of its file; elsewhere each site adds the chunks that the term's
-    site before did not reach, for chunks are runs and sites ascend.
+    New numbers go through the windows of all segments, then the names, then the headings.
     """
-    n_terms = postings.n_terms
-    term_of, where = np.repeat(np.arange(n_terms), np.diff(postings.start)), postings.sites
-    is_name = where >= sites.n_windows
-    named = np.bincount(term_of[is_name], sites.n_chunks[where[is_name]], minlength=n_terms)
-    file_key = term_of * (int(sites.file.max(initial=0)) + 1) + sites.file[where]
-    alone = ~np.isin(file_key, file_key[is_name])
-    term_of, where = term_of[alone], where[alone]
-    ends = sites.chunk[where] + sites.n_chunks[where]
-    reached = np.zeros_like(ends)
-    reached[1:] = np.where(np.diff(term_of) == 0, ends[:-1], 0)
-    added = np.maximum(0, ends - np.maximum(sites.chunk[where], reached))
-    return (named + np.bincount(term_of, added, minlength=n_terms)).astype(np.int64)
+    numbers = [np.full(len(segment.site_chunk), -1, dtype=np.int64) for segment in segments]
+    following = 0
+    for kind in zip(*kept, strict=True):
+        for moved, sites in zip(numbers, kind, strict=True):
+            moved[sites] = following + np.arange(len(sites))
+            following += len(sites)
+    return [(s.postings, moved) for s, moved in zip(segments, numbers, strict=True)]
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -317,7 +317,7 @@ class FileChange:
 
 @dataclass(frozen=True, slots=True)
 class FileContent:
-    """What an index needs to know of one file."""
+    """What an index needs to know of one file, or of a stretch of one that is long."""
 
     texts: Sequence[str]  # (n_windows,)
     vectors: Vectors  # (n_windows, dim)
@@ -325,6 +325,7 @@ class FileContent:
     chunk_n_windows: NDArray[np.int32]  # (n_chunks,)
     headings: Sequence[str] = ()  # (n_chunks,) the headings over each; empty where none has any
     title: str = ""  # the document's own, if it has one
+    first_chunk: int = 0  # ordinal, in the file, of the first of these chunks
 
 
 # --- the query path -----------------------------------------------------------------------
@@ -339,6 +340,7 @@ class HybridWeights:
 
 
 MAX_RESULTS = 50
+MAX_NEIGHBOURS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,6 +358,8 @@ class Query:
     ranker: Ranker = "auto"
     weights: HybridWeights | None = None
     rewrite: bool = False
+    neighbours: int = 0  # chunks before and after a hit that its text is widened by
+    max_tokens: int | None = None  # of all hits' texts together; None is no budget
 
     def __post_init__(self) -> None:
         if not self.texts or not all(text.strip() for text in self.texts):
@@ -369,6 +373,16 @@ class Query:
             raise InvalidQuery(
                 f"Invalid 'score_threshold': expected 0 to 1, but got {self.min_score}.",
                 param="ranking_options.score_threshold",
+            )
+        if not 0 <= self.neighbours <= MAX_NEIGHBOURS:
+            raise InvalidQuery(
+                f"Invalid 'neighbours': expected 0 to {MAX_NEIGHBOURS}, but got {self.neighbours}.",
+                param="sourcebook.neighbours",
+            )
+        if self.max_tokens is not None and self.max_tokens < 1:
+            raise InvalidQuery(
+                f"Invalid 'max_tokens': expected 1 or more, but got {self.max_tokens}.",
+                param="sourcebook.max_tokens",
             )
 
 
@@ -397,6 +411,9 @@ class Explanation:
     keyword: LegScore  # BM25 of the chunk
     fused: float  # ranking score before calibration
     query: str  # the one of the query's texts that scored best
+    features: Mapping[str, float] = field(default_factory=dict)  # what the light ranker saw
+    weights: Mapping[str, float] = field(default_factory=dict)  # what each of them counts
+    reranker: float | None = None  # what a second look gave, 0-1
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,6 +449,14 @@ class SearchResult:
 
 
 @dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that speaks against a statement's being borne out by its source."""
+
+    kind: str  # number, unit, date, entity, negation, quote, source or support
+    text: str  # the statement's words in question; "" where it is all of it
+
+
+@dataclass(frozen=True, slots=True)
 class Citation:
     """A passage that supports a statement; `quote` is the document's text at its span."""
 
@@ -444,3 +469,5 @@ class Citation:
     hit_id: str
     score: float  # support in [0, 1]
     boxes: tuple[PageBoxes, ...] | None = None  # None: nobody asked for them
+    supported: bool = True  # False: kept to be shown, though its score is below the bar
+    findings: tuple[Finding, ...] = ()  # why the score is low

@@ -15,9 +15,15 @@ from numpy.typing import NDArray
 
 from retrieval.attributes import FrozenColumns
 from retrieval.filters import Filter, mask
+from retrieval.language import ENGLISH, LANGUAGES
 from retrieval.roster import Roster
 from retrieval.segment import Segment
 from retrieval.types import FileChange
+
+# A query's words are looked for in the stems of these many languages, those most files are in;
+# one file in a hundred is enough.
+_MAX_LANGUAGES = 4
+_MIN_LANGUAGE_SHARE = 0.01
 
 DEAD = -1  # row of a file that was deleted, or whose content was replaced
 
@@ -26,7 +32,7 @@ DEAD = -1  # row of a file that was deleted, or whose content was replaced
 class Allowed:
     """What of one segment may be found: the same mask on each of its spaces."""
 
-    sites: NDArray[np.bool_]  # (n_w + n_f,) windows, then names of files
+    sites: NDArray[np.bool_]  # (n_w + n_f + n_c,) windows, names of files, headings of chunks
     chunks: NDArray[np.bool_]  # (n_c,)
     bits: NDArray[np.uint8]  # windows again, eight to a byte, lowest bit first: for FAISS
     n_windows: int
@@ -38,7 +44,7 @@ class Allowed:
         windows = np.repeat(files, np.diff(segment.file_window))
         chunks = files[segment.chunk_file]
         return cls(
-            sites=np.concatenate([windows, files]),
+            sites=np.concatenate([windows, files, chunks]),
             chunks=chunks,
             bits=np.packbits(windows, bitorder="little"),
             n_windows=int(windows.sum()),
@@ -74,6 +80,8 @@ class View:
         "_roster",
         "chunk_base",
         "columns",
+        "idf",
+        "languages",
         "n_chunks",
         "n_terms",
         "n_windows",
@@ -91,6 +99,8 @@ class View:
         self.n_windows = sum(live.live.n_windows for live in segments)
         self.n_chunks = sum(live.live.n_chunks for live in segments)
         self.n_terms = sum(live.n_terms for live in segments)
+        self.languages = _languages(segments)
+        self.idf: dict[str, float] = {}  # of terms that were asked for, see `keyword.idf`
 
     def allowed(self, filter: Filter | None) -> list[Allowed]:
         """The filter's mask, segment by segment; without one, all that is live."""
@@ -120,8 +130,9 @@ class View:
             files = segment.chunk_file[local]
             starts = segment.file_chunk[files]
             found[0, positions] = segment.file_n[files]
-            found[1, positions] = local - starts
-            found[2, positions] = segment.chunk_same_as[local] - starts
+            ordinal = segment.file_first_chunk[files] - starts
+            found[1, positions] = local + ordinal
+            found[2, positions] = segment.chunk_same_as[local] + ordinal
         return found[0], found[1], found[2]
 
     def record(self, chunk: int) -> FileChange:
@@ -131,3 +142,14 @@ class View:
         return self._roster.record(
             int(live.rows[live.segment.chunk_file[chunk - self.chunk_base[i]]])
         )
+
+
+def _languages(segments: Sequence[LiveSegment]) -> tuple[str, ...]:
+    """The languages of the live files, the most frequent first."""
+    n_files = np.zeros(len(LANGUAGES), dtype=np.int64)
+    for live in segments:
+        spoken = live.segment.language[live.rows != DEAD]
+        n_files += np.bincount(spoken, minlength=len(LANGUAGES))
+    most = np.argsort(-n_files, kind="stable")[:_MAX_LANGUAGES]
+    enough = max(1, int(_MIN_LANGUAGE_SHARE * n_files.sum()))
+    return tuple(LANGUAGES[i] for i in most if n_files[i] >= enough) or (ENGLISH,)

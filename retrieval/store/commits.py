@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.errors import NotFound
 from retrieval.store.chunks import Chunks
 from retrieval.store.documents import Documents
 from retrieval.types import Block, Chunk, FileChange, FileContent
+
+STRETCH_WINDOWS = 8192  # what an index takes at a time of a long file
 
 
 class Commits:
@@ -51,28 +56,59 @@ class Commits:
 
     def content(self, file_n: int) -> FileContent:
         """The windows, vectors and chunk borders of the attachment in row `file_n`."""
+        return self._stretch(file_n, self._borders(file_n), first_chunk=0)
+
+    def contents(self, file_n: int) -> Iterator[FileContent]:
+        """The same in stretches of bounded length, each with all windows of its chunks.
+
+        Windows that chunks of two stretches share are in both.
+        """
+        borders = self._borders(file_n)
+        first = 0
+        while first < len(borders):
+            reach = borders[first, 0] + STRETCH_WINDOWS
+            end = max(int(np.searchsorted(borders.sum(axis=1), reach, side="right")), first + 1)
+            yield self._stretch(file_n, borders[first:end], first_chunk=first)
+            first = end
+
+    def _borders(self, file_n: int) -> NDArray[np.int32]:
+        """First window and number of windows of each chunk: (n_chunks, 2)."""
+        rows = self._connection.execute(
+            "SELECT first_window, n_windows FROM chunks WHERE attachment_n = ? ORDER BY ordinal",
+            (file_n,),
+        )
+        flat = np.fromiter(chain.from_iterable(rows), np.int32)
+        return flat.reshape(-1, 2)
+
+    def _stretch(
+        self, file_n: int, borders: NDArray[np.int32], *, first_chunk: int
+    ) -> FileContent:
+        """Some chunks of a file, one after another, as a file of their own."""
         document = self._document(file_n)
-        text = self._documents.text(document)
+        firsts, counts = borders.T
+        base, end = (int(firsts[0]), int(borders.sum(axis=1).max())) if len(borders) else (0, 0)
         spans = self._connection.execute(
             "SELECT w.start_char, w.end_char, v.vector FROM windows w"
-            " JOIN vectors v ON v.n = w.vector_n WHERE w.attachment_n = ? ORDER BY w.ordinal",
-            (file_n,),
+            " JOIN vectors v ON v.n = w.vector_n WHERE w.attachment_n = ?"
+            " AND w.ordinal >= ? AND w.ordinal < ? ORDER BY w.ordinal",
+            (file_n, base, end),
         ).fetchall()
-        borders = self._connection.execute(
-            "SELECT first_window, n_windows, heading_path FROM chunks WHERE attachment_n = ?"
-            " ORDER BY ordinal",
-            (file_n,),
+        headings = self._connection.execute(
+            "SELECT heading_path FROM chunks WHERE attachment_n = ?"
+            " AND ordinal >= ? AND ordinal < ? ORDER BY ordinal",
+            (file_n, first_chunk, first_chunk + len(borders)),
         ).fetchall()
+        start = spans[0][0] if spans else 0
+        text = self._documents.text(document, start, spans[-1][1] if spans else 0)
         packed = b"".join(vector for _, _, vector in spans)
-        runs = [(first, n) for first, n, _ in borders]
-        firsts, counts = np.array(runs, np.int32).reshape(-1, 2).T
         return FileContent(
-            texts=[text[start:end] for start, end, _ in spans],
+            texts=[text[first - start : last - start] for first, last, _ in spans],
             vectors=np.frombuffer(packed, np.float32).reshape(len(spans), -1),
-            chunk_first_window=firsts,
+            chunk_first_window=firsts - np.int32(base),
             chunk_n_windows=counts,
-            headings=["\n".join(json.loads(path)) for _, _, path in borders],
+            headings=["\n".join(json.loads(path)) for (path,) in headings],
             title=self._documents.title(document) or "",
+            first_chunk=first_chunk,
         )
 
     def chunk(self, file_n: int, ordinal: int) -> Chunk:

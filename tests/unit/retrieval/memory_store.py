@@ -105,6 +105,9 @@ class MemoryStore:
         self.n_contents_read += 1
         return self.files[file_n].content
 
+    def contents(self, file_n: int) -> list[FileContent]:
+        return [self.content(file_n)]
+
     def chunk(self, file_n: int, ordinal: int) -> Chunk:
         if file_n not in self.files:
             raise NotFound("chunk", f"{file_n}:{ordinal}")
@@ -161,8 +164,25 @@ def brute_force(
     return found
 
 
-def blended(found: Found) -> float:
-    return 0.5 * found.cosine + 0.5 * found.bm25 / (found.bm25 + 10)
+def scale_of(store: MemoryStore, query: str) -> float:
+    """3 times the root of the best BM25 there can be: the sum of the query's idf."""
+    bags = [
+        {
+            *name_terms(kept.change.filename),
+            *(t for text in kept.texts[a : a + n] for t in terms(text)),
+        }
+        for kept in store.files.values()
+        for a, n in zip(kept.content.chunk_first_window, kept.content.chunk_n_windows, strict=True)
+    ]
+    bound = 0.0
+    for term in query_terms(query):
+        n = sum(term in bag for bag in bags)
+        bound += math.log(1 + (len(bags) - n + 0.5) / (n + 0.5)) if n else 0.0
+    return 3 * math.sqrt(max(1.0, bound))
+
+
+def blended(found: Found, scale: float = 10.0) -> float:
+    return 0.5 * found.cosine + 0.5 * found.bm25 / (found.bm25 + scale)
 
 
 def first_of_each_text(found: Sequence[Found]) -> list[Found]:

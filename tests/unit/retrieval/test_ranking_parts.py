@@ -91,9 +91,12 @@ def test_feedback_vector_is_unit_and_lies_between() -> None:
     assert fuse.towards(query, opposite.astype(np.float32)) is query
 
 
-@pytest.mark.parametrize("feedback", [True, False])
-def test_confidence_rises_strictly_within_0_and_1(feedback: bool) -> None:
-    scores = threshold.confidence(np.linspace(-0.5, 1.0, 301), feedback=feedback)
+SIGNS = threshold.Signs(0.6, 0.5, 0.4, 0.3)
+
+
+@pytest.mark.parametrize("curve", [threshold.LIGHT, threshold.FIRST])
+def test_confidence_rises_strictly_within_0_and_1(curve: threshold.Curve) -> None:
+    scores = curve.at(np.linspace(-0.5, 1.0, 301), SIGNS)
     assert (np.diff(scores) > 0).all()
     assert 0 < scores[0] < scores[-1] < 1
     assert threshold.keeps(0.5, 0.5)

@@ -17,13 +17,14 @@ from memory_store import (
     blended,
     brute_force,
     first_of_each_text,
+    scale_of,
 )
 
-from retrieval import dense, fuse, threshold
-from retrieval import search as search_module
+from retrieval import dense
+from retrieval.candidates import Scored
 from retrieval.filters import parse_filter
 from retrieval.plan import GATHER_MAX_WINDOWS
-from retrieval.search import RRF_DEPTH, search
+from retrieval.search import RRF_DEPTH, run, search
 from retrieval.snapshot import StoreIndex
 from retrieval.types import Hit, HybridWeights, Query
 
@@ -127,25 +128,31 @@ def what(hits: tuple[Hit, ...]) -> list[tuple[Any, ...]]:
     ]  # fmt: skip
 
 
+def ranked_of(store: MemoryStore, index: StoreIndex, query: Query) -> list[Scored]:
+    """The first of the ranking, before hits of a file that overlap become one."""
+    view = index.catch_up(store)
+    made = run(store, view, EMBEDDER, query, vector_store_id=STORE_ID)
+    return list(made.ranked[: query.limit])
+
+
 def expected_order(found: list[Found], score: dict[tuple[int, int], float]) -> list[Found]:
     ordered = sorted(found, key=lambda f: (-score[f.file_n, f.ordinal], f.file_n, f.ordinal))
     return first_of_each_text(ordered)
 
 
 def check_against(
-    hits: tuple[Hit, ...], expected: list[Found], score: dict[tuple[int, int], float]
+    hits: list[Scored], expected: list[Found], score: dict[tuple[int, int], float]
 ) -> None:
     """Same scores in the same places; chunks may swap only where scores are a hair apart."""
     limit = len(hits)
     for hit, wanted in zip(hits, expected[:limit], strict=True):
-        mine = score[int(hit.file_id.removeprefix("file-")), hit.chunk_ordinal]
+        mine = score[hit.file_n, hit.ordinal]
         assert math.isclose(mine, score[wanted.file_n, wanted.ordinal], abs_tol=1e-6)
-        assert math.isclose(hit.explanation.fused, mine, abs_tol=1e-6)
-    by_id = {(f"file-{f.file_n}", f.ordinal): f for f in expected}
+        assert math.isclose(hit.fused, mine, abs_tol=1e-6)
+    by_id = {(f.file_n, f.ordinal): f for f in expected}
     for hit in hits:
-        mine = by_id[hit.file_id, hit.chunk_ordinal]
-        assert hit.text == mine.text
-        assert math.isclose(hit.explanation.keyword.score, mine.bm25, rel_tol=1e-9, abs_tol=1e-9)
+        bm25 = by_id[hit.file_n, hit.ordinal].bm25
+        assert math.isclose(hit.keyword.score, bm25, rel_tol=1e-9, abs_tol=1e-9)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -172,10 +179,12 @@ def test_search_equals_brute_force_after_any_history(seed: int, tmp_path: Path) 
             hits = hits_of(store, index, query)
             assert what(hits) == what(hits_of(store, fresh, query))
             found = brute_force(store, text, EMBEDDER.embed_query(text), query.filter)
-            score = {(f.file_n, f.ordinal): blended(f) for f in found}
+            scale = scale_of(store, text)
+            score = {(f.file_n, f.ordinal): blended(f, scale) for f in found}
             expected = expected_order(found, score)
-            assert len(hits) == min(query.limit, len(expected))
-            check_against(hits, expected, score)
+            ranked = ranked_of(store, index, query)
+            assert len(ranked) == min(query.limit, len(expected))
+            check_against(ranked, expected, score)
             for ranker in ("auto", "default-2024-11-15"):
                 again = Query(query.texts, query.filter, query.limit, ranker=ranker)
                 assert what(hits_of(store, index, again)) == what(hits_of(store, fresh, again))
@@ -184,16 +193,16 @@ def test_search_equals_brute_force_after_any_history(seed: int, tmp_path: Path) 
 def feedback_scores(
     found: list[Found], store: MemoryStore, text: str
 ) -> dict[tuple[int, int], float]:
-    """H with feedback, by the letter: the best three chunks' best windows move the vector."""
+    """The fixed recipe by the letter: the best five chunks' best windows move the vector."""
     vector = EMBEDDER.embed_query(text)
     score = {(f.file_n, f.ordinal): blended(f) for f in found}
     rows = []
-    for each in expected_order(found, score)[: fuse.FEEDBACK_CHUNKS]:
+    for each in expected_order(found, score)[:5]:
         content = store.files[each.file_n].content
         first = content.chunk_first_window[each.ordinal]
         windows = content.vectors[first : first + content.chunk_n_windows[each.ordinal]]
         rows.append(windows[int(np.argmax(windows @ vector))])
-    moved = (1 - fuse.FEEDBACK_SHARE) * vector + fuse.FEEDBACK_SHARE * np.mean(rows, axis=0)
+    moved = 0.7 * vector + 0.3 * np.mean(rows, axis=0)
     moved /= np.linalg.norm(moved)
     again = {(f.file_n, f.ordinal): f for f in brute_force(store, text, moved, None)}
     return {key: blended(again[key]) for key in score}
@@ -206,13 +215,14 @@ def some_store(rng: random.Random, n_files: int) -> MemoryStore:
     return store
 
 
-def test_feedback_moves_the_dense_leg_as_written() -> None:
+def test_the_fixed_recipe_ranks_as_written() -> None:
     rng = random.Random(77)
     store = some_store(rng, 30)
     index = StoreIndex(STORE_ID, model_id="hash")
     for _ in range(10):
         text = random_text(rng)
-        hits = hits_of(store, index, Query((text,), limit=8))
+        fixed = Query((text,), limit=8, ranker="default-2024-11-15")
+        hits = ranked_of(store, index, fixed)
         found = brute_force(store, text, EMBEDDER.embed_query(text), None)
         score = feedback_scores(found, store, text)
         check_against(hits, expected_order(found, score), score)
@@ -234,9 +244,11 @@ def test_reciprocal_ranks_equal_brute_force(weights: tuple[float, float]) -> Non
             for rank, each in enumerate(ordered[:RRF_DEPTH], start=1):
                 if leg(each) > 0 or leg is legs[0][0]:
                     score[each.file_n, each.ordinal] += max(0.0, weight) / (60 + rank)
-        hits = hits_of(store, index, Query((text,), limit=20, weights=both))
+        hits = ranked_of(store, index, Query((text,), limit=20, weights=both))
         expected = expected_order(found, score)
-        assert [hit.id for hit in hits] == [f"file-{f.file_n}:{f.ordinal}" for f in expected[:20]]
+        assert [(hit.file_n, hit.ordinal) for hit in hits] == [
+            (f.file_n, f.ordinal) for f in expected[:20]
+        ]
         top = sum(max(0.0, weight) for weight in weights) / 61
         assert hits[0].score == pytest.approx(score[expected[0].file_n, expected[0].ordinal] / top)
         assert all(0 <= hit.score <= 1 for hit in hits)
@@ -252,7 +264,7 @@ def test_plans_agree_to_the_last_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     ]
     gathered = [what(hits_of(store, index, query)) for query in queries]
     monkeypatch.setattr("retrieval.plan.GATHER_MAX_WINDOWS", 0)
-    monkeypatch.setattr(search_module, "_FIRST_DEPTH", 4)
+    monkeypatch.setattr("retrieval.legs.FIRST_DEPTH", 4)
     scanned = [what(hits_of(store, index, query)) for query in queries]
     assert scanned == gathered
     plans = {hits_of(store, index, q)[0].explanation.plan.split(":")[0] for q in queries[:4]}
@@ -279,17 +291,14 @@ def test_of_several_texts_each_chunk_counts_with_its_best() -> None:
     store = some_store(rng, 25)
     index = StoreIndex(STORE_ID, model_id="hash")
     texts = ("river mill water", "copper silver ledger", "apple cider")
-    alone = [hits_of(store, index, Query((text,), limit=50)) for text in texts]
-    best: dict[str, float] = {}
-    for hits in alone:
-        for hit in hits:
-            best[hit.id] = max(best.get(hit.id, 0.0), hit.score)
-    together = hits_of(store, index, Query(texts, limit=10))
-    assert [hit.score for hit in together] == sorted(best.values(), reverse=True)[:10]
-    for hit in together:
-        assert hit.score == best[hit.id]
-        again = hits_of(store, index, Query((hit.explanation.query,), limit=50))
-        assert any(other.id == hit.id and other.score == hit.score for other in again)
+    best: dict[tuple[int, int], float] = {}
+    for text in texts:
+        for one in ranked_of(store, index, Query((text,), limit=50)):
+            best[one.text_key] = max(best.get(one.text_key, 0.0), one.score)
+    together = ranked_of(store, index, Query(texts, limit=10))
+    assert [one.score for one in together] == sorted(best.values(), reverse=True)[:10]
+    for one in together:
+        assert one.score == best[one.text_key]
 
 
 def test_same_text_twice_in_a_file_is_one_hit_and_in_two_files_two() -> None:
@@ -374,41 +383,6 @@ def test_file_deleted_after_the_view_was_made_is_left_out() -> None:
     store.delete(1)
     result = search(store, view, EMBEDDER, Query(("river",)), vector_store_id=STORE_ID)
     assert [hit.file_id for hit in result.hits] == ["file-2"]
-
-
-class Inverter:
-    """A real, if odd, reranker: likes short texts."""
-
-    def rerank(self, question: str, texts: Any) -> Any:
-        assert question == "river mill"
-        return np.array([1 / (1 + len(text)) for text in texts])
-
-
-def test_reranker_is_blended_in_and_never_replaces() -> None:
-    rng = random.Random(6)
-    store = some_store(rng, 20)
-    view = StoreIndex(STORE_ID, model_id="hash").catch_up(store)
-
-    def run(query: Query) -> tuple[Hit, ...]:
-        return search(
-            store, view, EMBEDDER, query, vector_store_id=STORE_ID, reranker=Inverter()
-        ).hits
-
-    plain = search(
-        store, view, EMBEDDER, Query(("river mill",), limit=30), vector_store_id=STORE_ID
-    )
-    first = {hit.id: hit for hit in plain.hits}
-    hits = run(Query(("river mill",), limit=10))
-    assert len(hits) == 10
-    for hit in hits:
-        total = 0.7 * first[hit.id].explanation.fused + 0.3 / (1 + len(hit.text))
-        assert hit.explanation.fused == pytest.approx(total)
-        assert hit.score == threshold.confidence(np.array([total]), feedback=True)[0]
-    assert [h.score for h in hits] == sorted((h.score for h in hits), reverse=True)
-    off = Query(("river mill",), limit=10, ranker="none")
-    assert what(run(off)) == what(
-        search(store, view, EMBEDDER, off, vector_store_id=STORE_ID).hits
-    )
 
 
 def test_dense_scores_do_not_depend_on_which_chunks_are_asked_for() -> None:

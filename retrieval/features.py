@@ -1,0 +1,111 @@
+"""What the light ranker looks at: numbers for each of the best candidates of one query.
+
+All of it comes from arrays of the segments: the rows of the candidates' windows, and the postings
+of the query's terms. Nothing is read from the store.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval import keyword
+from retrieval.postings import offsets, ranges
+from retrieval.segment import Segment
+from retrieval.view import View
+
+MAX_TERMS = 48  # of a long query, the rarest: those that tell chunks apart
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Matches:
+    """Which of some terms stand in which of some chunks: t terms, n chunks."""
+
+    terms: tuple[str, ...]  # (t,)
+    weights: Floats  # (t,) of each term, as shares of their sum
+    chunk_counts: Floats  # (t, n) how often each chunk holds it, names and headings included
+    in_best_window: Floats  # (n,) share of the weights that stand together in one window
+    best_window: NDArray[np.int64]  # (n,) the first such window, counted within the chunk
+    in_head: Floats  # (n,) share of the weights that stand in the file's name or the headings
+
+    @property
+    def coverage(self) -> Floats:
+        """(n,) share of the weights that the chunk holds anywhere."""
+        share: Floats = self.weights @ (self.chunk_counts > 0)
+        return share
+
+
+def matches(view: View, chunks: NDArray[np.int64], idf: Mapping[str, float]) -> Matches:
+    """Look up where the terms stand within these chunks of the view."""
+    wanted = sorted((t for t in idf if idf[t] > 0), key=lambda t: (-idf[t], t))[:MAX_TERMS]
+    weights = np.array([idf[term] for term in wanted], dtype=np.float64)
+    weights = weights / max(float(weights.sum()), 1e-9)
+    counts = np.zeros((len(wanted), len(chunks)))
+    best, head = np.zeros(len(chunks)), np.zeros(len(chunks))
+    where = np.zeros(len(chunks), dtype=np.int64)
+    for segment, positions, local in view.by_segment(chunks):
+        found = _Sites.of(segment, local).counts(segment, wanted)
+        starts = offsets(segment.chunk_n_windows[local])[:-1]
+        in_window, in_head = found[:, : -len(local) or None], found[:, -len(local) :]
+        counts[:, positions] = np.add.reduceat(in_window, starts, axis=1) + in_head
+        share = weights @ (in_window > 0)
+        best[positions] = np.maximum.reduceat(share, starts)
+        where[positions] = _first_best(share, starts)
+        head[positions] = weights @ (in_head > 0)
+    return Matches(tuple(wanted), weights, counts, best, where, head)
+
+
+def _first_best(values: Floats, starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The place of the greatest value of each run, the first of equals, from the run's start."""
+    runs = np.split(values, starts[1:])
+    return np.fromiter((int(np.argmax(run)) for run in runs), np.int64, len(starts))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Sites:
+    """The sites of some chunks: their windows end to end, their names, their headings."""
+
+    windows: NDArray[np.int64]
+    names: NDArray[np.int64]
+    headings: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, segment: Segment, chunks: NDArray[np.int64]) -> _Sites:
+        n_windows, n_files = segment.n_windows, len(segment.file_n)
+        return cls(
+            ranges(segment.chunk_window[chunks], segment.chunk_n_windows[chunks]),
+            n_windows + segment.chunk_file[chunks],
+            n_windows + n_files + chunks,
+        )
+
+    def counts(self, segment: Segment, wanted: Sequence[str]) -> Floats:
+        """(t, windows + chunks): in each window, then in each chunk's name and headings."""
+        found = np.zeros((len(wanted), len(self.windows) + len(self.names)))
+        asked = np.concatenate([self.windows, self.names, self.headings])
+        n = len(self.names)
+        for row, term in zip(found, wanted, strict=True):
+            number = segment.postings.find(term)
+            if number is None:
+                continue
+            sites, counts = segment.postings.of(number)
+            at = np.minimum(np.searchsorted(sites, asked), len(sites) - 1)
+            times = np.where(sites[at] == asked, counts[at], 0)
+            row[: len(times) - n] = times[:-n]
+            row[-n:] += times[-n:]
+        return found
+
+
+def bm25(view: View, chunks: NDArray[np.int64], found: Matches, weights: Floats) -> Floats:
+    """Weighted sum of the terms' BM25 weights, without idf, in each chunk: (n,)."""
+    lengths = np.empty(len(chunks))
+    for segment, positions, local in view.by_segment(chunks):
+        lengths[positions] = segment.chunk_length[local]
+    share = lengths * view.n_chunks / max(1, view.n_terms)
+    norm = keyword.K1 * (1 - keyword.B + keyword.B * share)
+    total: Floats = weights @ (found.chunk_counts / (found.chunk_counts + norm))
+    return total

@@ -1,0 +1,88 @@
+"""Both legs of one text of a query, under one mask, and the first ranking made of them.
+
+Each leg finds its best candidates and says how much a chunk that it did not find could score at
+most; while that could still change the wanted ones, both look deeper. So neither the plan nor the
+number of segments can change a ranking, only its cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval import dense, fuse, keyword
+from retrieval.candidates import Candidates, collect
+from retrieval.keyword import Keywords
+from retrieval.plan import Plan
+from retrieval.types import HybridWeights
+from retrieval.view import Allowed, View
+
+FIRST_DEPTH = 128  # windows of the dense leg, chunks of the keyword leg
+_DEEPER = 4
+# How far down reciprocal ranks look in each leg; fixed, since ranks from deeper down would
+# move the fused order.
+RRF_DEPTH = 200
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Legs:
+    """Both legs of one text."""
+
+    view: View
+    allowed: Sequence[Allowed]
+    plan: Plan
+    words: Keywords
+
+    def blended(
+        self, vector: NDArray[np.float32], *, n: int, scale: float | None = None
+    ) -> Candidates:
+        """The best `n` by blended score, deeper until nothing unseen could be among them.
+
+        Args:
+            vector: of the text, unit.
+            n: how many; fewer come back only where fewer are allowed.
+            scale: of BM25; by itself the one that fits the text.
+        """
+        scale = self.words.scale if scale is None else scale
+        k = FIRST_DEPTH
+        while True:
+            seen = self._collect(vector, k)
+            best = seen.best(fuse.blend(seen.dense, seen.keyword, scale=scale), n)
+            rest = np.array([seen.dense_rest]), np.array([seen.keyword_rest])
+            unseen = fuse.blend(*rest, scale=scale)[0]
+            if seen.is_all or (len(best.chunks) == n and best.fused[-1] > unseen):
+                return best
+            k *= _DEEPER
+
+    def by_ranks(
+        self, vector: NDArray[np.float32], weights: HybridWeights, *, n: int
+    ) -> Candidates:
+        """The best `n` by reciprocal ranks, deeper until all ranks that count are known."""
+        k = FIRST_DEPTH
+        while True:
+            seen = self._collect(vector, k)
+            ranks = [
+                np.where(rank > RRF_DEPTH, 0, rank)
+                for rank in (seen.dense_rank, seen.keyword_rank)
+            ]
+            best = seen.best(fuse.reciprocal_ranks(ranks[0], ranks[1], weights), n)
+            known = RRF_DEPTH in ranks[0] and (RRF_DEPTH in ranks[1] or seen.keyword_rest == 0)
+            if seen.is_all or (known and len(best.chunks) == n and best.fused[-1] > 0):
+                return replace(best, scores=best.fused / fuse.best_reciprocal_rank(weights))
+            k *= _DEEPER
+
+    def _collect(self, vector: NDArray[np.float32], k: int) -> Candidates:
+        near = dense.search(self.view, self.allowed, vector, plan=self.plan, k=k)
+        matching, rest = keyword.top(self.words.scores, k)
+        chunks = np.union1d(near.chunks, matching)
+        return collect(
+            self.view,
+            chunks,
+            dense=dense.scores(self.view, chunks, vector),
+            keyword=self.words.scores[chunks],
+            dense_rest=near.rest,
+            keyword_rest=rest,
+        )

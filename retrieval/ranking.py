@@ -1,0 +1,92 @@
+"""One text of a query → its ranked candidates, by the ranker that the query asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval import light, recipe_2024_11_15, threshold
+from retrieval.candidates import Candidates
+from retrieval.errors import NotFound
+from retrieval.legs import Legs
+from retrieval.phrases import N_CANDIDATES, Texts, quoted, shares
+from retrieval.snapshot import Reader
+from retrieval.types import Query
+
+
+def rank(
+    legs: Legs, texts: Texts, *, query: Query, text: str, vector: NDArray[np.float32], n: int
+) -> Candidates:
+    """The best `n` candidates with their scores, best first.
+
+    Args:
+        legs: of the text.
+        texts: reads chunks by file and ordinal.
+        query: whose ranking options decide.
+        text: one of the query's.
+        vector: of the text, unit.
+        n: how many.
+    """
+    if legs.plan.kind == "none":
+        return replace(legs.blended(vector, n=0), scores=np.empty(0))
+    if query.weights:
+        return legs.by_ranks(vector, query.weights, n=n)
+    if query.ranker == "default-2024-11-15":
+        return recipe_2024_11_15.rank(legs, vector, n=n)
+    wanted = quoted(text)
+    first = legs.blended(vector, n=max(n, N_CANDIDATES if wanted else light.N_RANKED))
+    signs = threshold.Signs.of(first, legs.words)
+    if query.ranker == "none":
+        return replace(first, scores=threshold.first_confidence(first.fused, signs)).head(n)
+    if wanted:
+        held = shares(legs.view, first, texts, wanted)
+        first = first.reordered(first.fused + light.WEIGHTS["phrase"] * held)
+    best = _by_light(legs, texts, first, text=text, vector=vector, wanted=wanted)
+    return replace(best, scores=threshold.confidence(best.fused, signs)).head(n)
+
+
+def _by_light(
+    legs: Legs,
+    texts: Texts,
+    first: Candidates,
+    *,
+    text: str,
+    vector: NDArray[np.float32],
+    wanted: Sequence[Sequence[str]],
+) -> Candidates:
+    """The first hundred in the light ranker's order, those below in their own."""
+    top = first.head(light.N_RANKED)
+    evidence = light.gather(
+        legs.view,
+        top,
+        question=text,
+        words=legs.words,
+        vector=vector,
+        leading=texts(top.file_n[: light.N_FEEDBACK], top.ordinal[: light.N_FEEDBACK]),
+        phrase=shares(legs.view, top, texts, wanted),
+    )
+    ranked = replace(top, features=evidence.matrix()).reordered(light.rank(evidence))
+    if len(first.chunks) == len(ranked.chunks):
+        return ranked
+    return ranked.followed_by(first.tail(light.N_RANKED))
+
+
+def reader_of_texts(reader: Reader) -> Texts:
+    """Reads the texts of chunks; one that the store no longer has is empty."""
+
+    def read(files: NDArray[np.int64], ordinals: NDArray[np.int64]) -> Sequence[str]:
+        return [text_of(reader, int(f), int(o)) for f, o in zip(files, ordinals, strict=True)]
+
+    return read
+
+
+def text_of(reader: Reader, file_n: int, ordinal: int) -> str:
+    """The text of one chunk, empty where the store no longer has it."""
+    try:
+        chunk = reader.chunk(file_n, ordinal)
+        return reader.text(file_n, chunk.start_char, chunk.end_char)
+    except NotFound:
+        return ""
