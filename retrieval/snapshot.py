@@ -30,10 +30,13 @@ SNAPSHOT_FILE = "snapshot.index"
 # Commits merge small segments at once, larger ones wait for `fold`: so a commit never waits
 # for long. 4,000 windows merge in 0.1 s.
 _MERGE_MAX_WINDOWS = 4096
-_BUILD_MAX_WINDOWS = 32768  # built in one piece; bounds the memory of a first build
+_BUILD_MAX_WINDOWS = 16384  # built in one piece; bounds the memory of a first build
+_FOLD_MAX_WINDOWS = 131072  # of one segment; bounds the memory of a merge, see decision 0013
+_MAPPED_MIN_WINDOWS = 8192  # segments this large go to disk at once and are mapped from there
 _FOLD_MIN_SEGMENTS = 8  # each costs a search about 0.2 ms
 _FOLD_MAX_SEGMENTS = 24  # then a commit folds, whoever else forgot to
 _FOLD_DEAD_SHARE = 0.25
+Homes = tuple[tuple[Segment, int], ...]  # where the stretches of a file are; of most files one
 _KEPT_VIEWS = 16  # for searches whose snapshot of the store is a little older than the index
 
 
@@ -46,8 +49,8 @@ class Reader(Protocol):
     def changes(self, vector_store_id: str, *, after: int) -> Sequence[FileChange]:
         """The newest state of every file that changed after commit `after`."""
 
-    def content(self, file_n: int) -> FileContent:
-        """What an index needs of one file."""
+    def contents(self, file_n: int) -> Iterable[FileContent]:
+        """What an index needs of one file; of a long one in stretches, a bounded one at a time."""
 
     def chunk(self, file_n: int, ordinal: int) -> Chunk:
         """One chunk, or NotFound."""
@@ -67,7 +70,9 @@ class StoreIndex:
         self._fold_lock = threading.Lock()
         self._roster = Roster()
         self._segments: list[LiveSegment] = []
-        self._homes: dict[int, tuple[Segment, int]] | None = {}  # file_n → where it lives
+        self._homes: dict[int, Homes] | None = {}  # file_n → where it lives
+        self._folder: Path | None = None  # where large segments go before they are saved
+        self._names: dict[int, tuple[Segment, str]] = {}  # segments that are files there, by id
         self._views: deque[View] = deque(maxlen=_KEPT_VIEWS)
         self._distrusts_disk = False  # whether segments that were saved may be damaged
         self._publish(seq=0)
@@ -85,13 +90,20 @@ class StoreIndex:
             model_id: the embedder's; an index of another one is of no use.
         """
         index = cls(vector_store_id, model_id=model_id)
+        index._folder = folder
         try:
             index._load(folder, newest=reader.seq(vector_store_id))
         except (CorruptStore, IncompatibleStore):
             index = cls(vector_store_id, model_id=model_id)
+            index._folder = folder
             index._distrusts_disk = True
         index.catch_up(reader)
         return index
+
+    @property
+    def model_id(self) -> str:
+        """The embedding model of all its vectors."""
+        return self._model_id
 
     def view(self) -> View:
         """The newest state that this index knows."""
@@ -137,34 +149,45 @@ class StoreIndex:
         new: list[tuple[FileChange, FileContent]] = []
         n_windows = 0
         for change in changes:
-            home = homes.get(change.file_n)
+            found = homes.get(change.file_n, ())
             gone = change.deleted or change.content_seq == 0
-            if home and not gone and home[0].content_seq[home[1]] == change.content_seq:
-                pointers.set(home, self._roster.add(change))
+            if found and not gone and _content_seq(found) == change.content_seq:
+                pointers.set(found, self._roster.add(change))
                 continue
-            if home:
-                pointers.set(home, DEAD)
+            if found:
+                pointers.set(found, DEAD)
                 del homes[change.file_n]
-            if gone:
-                continue
-            new.append((change, reader.content(change.file_n)))
-            n_windows += len(new[-1][1].texts)
-            if n_windows >= _BUILD_MAX_WINDOWS:
-                fresh.append(self._built(new))
-                new, n_windows = [], 0
+            for content in () if gone else reader.contents(change.file_n):
+                new.append((change, content))
+                n_windows += len(content.texts)
+                if n_windows >= _BUILD_MAX_WINDOWS:
+                    fresh.append(self._built(new))
+                    new, n_windows = [], 0
         if n_windows:
             fresh.append(self._built(new))
         self._segments = [*pointers.applied(), *fresh]
 
     def _built(self, files: Iterable[tuple[FileChange, FileContent]]) -> LiveSegment:
         files = [(change, content) for change, content in files if len(content.texts)]
-        segment = Segment.build(files)
+        segment = self._mapped(Segment.build(files))
         rows = np.array([self._roster.add(change) for change, _ in files], dtype=np.int64)
-        for i, (change, _) in enumerate(files):
-            self._known_homes()[change.file_n] = (segment, i)
-        return LiveSegment(segment, rows)
+        live = LiveSegment(segment, rows)
+        self._note_homes(live)
+        return live
 
-    def _known_homes(self) -> dict[int, tuple[Segment, int]]:
+    def _mapped(self, segment: Segment) -> Segment:
+        """The segment; a large one as a file, so that it takes memory only where it is read."""
+        if self._folder is None or segment.n_windows < _MAPPED_MIN_WINDOWS:
+            return segment
+        try:
+            name = segment.save(self._folder, again=self._distrusts_disk)
+            mapped = Segment.open(self._folder / name)
+        except (OSError, CorruptStore):  # a full disk, say; the index does without it
+            return segment
+        self._names[id(mapped)] = (mapped, name)
+        return mapped
+
+    def _known_homes(self) -> dict[int, Homes]:
         """Made on the first commit after opening: a search of a saved index needs none."""
         if self._homes is None:
             self._homes = {}
@@ -172,11 +195,14 @@ class StoreIndex:
                 self._note_homes(live)
         return self._homes
 
-    def _note_homes(self, live: LiveSegment) -> None:
+    def _note_homes(self, live: LiveSegment, *, merged: Iterable[LiveSegment] = ()) -> None:
+        """The files of a new segment, made of those `merged`, live there now."""
         homes = self._known_homes()
+        gone = {id(part.segment) for part in merged}
         for i, file_n in enumerate(live.segment.file_n.tolist()):
             if live.rows[i] != DEAD:
-                homes[file_n] = (live.segment, i)
+                others = (home for home in homes.get(file_n, ()) if id(home[0]) not in gone)
+                homes[file_n] = (*others, (live.segment, i))
 
     # --- segments -------------------------------------------------------------------------
 
@@ -193,11 +219,14 @@ class StoreIndex:
     def _merged(self, parts: Sequence[LiveSegment]) -> LiveSegment:
         kept = [live.rows != DEAD for live in parts]
         segment = Segment.merge([(p.segment, k) for p, k in zip(parts, kept, strict=True)])
-        return self._moved_in(segment, [p.rows[k] for p, k in zip(parts, kept, strict=True)])
+        rows = [p.rows[k] for p, k in zip(parts, kept, strict=True)]
+        return self._moved_in(segment, rows, parts)
 
-    def _moved_in(self, segment: Segment, rows: Sequence[NDArray[np.int64]]) -> LiveSegment:
+    def _moved_in(
+        self, segment: Segment, rows: Sequence[NDArray[np.int64]], parts: Sequence[LiveSegment]
+    ) -> LiveSegment:
         live = LiveSegment(segment, np.concatenate(rows))
-        self._note_homes(live)
+        self._note_homes(live, merged=parts)
         return live
 
     @property
@@ -205,22 +234,21 @@ class StoreIndex:
         """Whether there are so many segments, or dead windows, that searches feel it."""
         view = self.view()
         n_held = sum(live.segment.n_windows for live in view.segments)
-        many = len(view.segments) >= _FOLD_MIN_SEGMENTS
+        many = sum(map(len, _groups(view.segments))) >= _FOLD_MIN_SEGMENTS
         return many or n_held - view.n_windows > _FOLD_DEAD_SHARE * n_held
 
     def fold(self) -> None:
-        """Merge all segments into one and drop what is dead; searches and commits go on."""
+        """Merge segments as far as one may grow and drop what is dead; searches go on."""
         with self._fold_lock:
             with self._lock:
-                parts = list(self._segments)
-            kept = [live.rows != DEAD for live in parts]
-            if not any(k.any() for k in kept):
-                return
-            merged = Segment.merge(
-                [(live.segment, k) for live, k in zip(parts, kept, strict=True)]
-            )
-            with self._lock:
-                self._replace(parts, merged, kept)
+                segments = list(self._segments)
+            for parts in _groups(segments):
+                kept = [live.rows != DEAD for live in parts]
+                if any(k.any() for k in kept):
+                    pairs = zip(parts, kept, strict=True)
+                    merged = self._mapped(Segment.merge([(p.segment, k) for p, k in pairs]))
+                    with self._lock:
+                        self._replace(parts, merged, kept)
 
     def _replace(
         self, parts: Sequence[LiveSegment], merged: Segment, kept: Sequence[NDArray[np.bool_]]
@@ -235,8 +263,8 @@ class StoreIndex:
             now[id(live.segment)].rows[k] for live, k in zip(parts, kept, strict=True) if k.any()
         ]
         gone = {id(live.segment) for live in parts}
-        later = [live for live in self._segments if id(live.segment) not in gone]
-        self._segments = [self._moved_in(merged, rows), *later]
+        others = [live for live in self._segments if id(live.segment) not in gone]
+        self._segments = [self._moved_in(merged, rows, parts), *others]
         view = View(seq=self.view().seq, segments=self._segments, roster=self._roster)
         self._views[-1] = view  # the same state in fewer pieces
 
@@ -253,7 +281,7 @@ class StoreIndex:
             view = self.view()
             arrays, columns = self._roster.save()
         again = self._distrusts_disk
-        names = [live.segment.save(folder, again=again) for live in view.segments]
+        names = [self._saved(live.segment, folder, again=again) for live in view.segments]
         arrays |= {f"rows{i}": live.rows for i, live in enumerate(view.segments)}
         meta = {
             "vector_store_id": self._id,
@@ -264,9 +292,19 @@ class StoreIndex:
         }
         packed.write(folder / SNAPSHOT_FILE, arrays, meta)
         self._distrusts_disk = False
+        held = {id(live.segment) for live in view.segments}
+        self._names = {key: value for key, value in self._names.items() if key in held}
         for path in folder.glob("*.segment"):
             if path.name not in names:
                 path.unlink(missing_ok=True)
+
+    def _saved(self, segment: Segment, folder: Path, *, again: bool) -> str:
+        """The name of the segment's file, which is written unless it is there."""
+        _, name = self._names.get(id(segment), (segment, ""))
+        if not name or again or not (folder / name).exists():
+            name = segment.save(folder, again=again)
+            self._names[id(segment)] = (segment, name)
+        return name
 
     def _load(self, folder: Path, *, newest: int) -> None:
         arrays, meta = packed.read(folder / SNAPSHOT_FILE)
@@ -279,8 +317,33 @@ class StoreIndex:
             LiveSegment(Segment.open(folder / name), arrays[f"rows{i}"])
             for i, name in enumerate(meta["segments"])
         ]
+        self._names = {
+            id(live.segment): (live.segment, name)
+            for live, name in zip(self._segments, meta["segments"], strict=True)
+        }
         self._homes = None
         self._publish(seq=meta["seq"])
+
+
+def _content_seq(homes: Homes) -> int:
+    segment, i = homes[0]
+    return int(segment.content_seq[i])
+
+
+def _groups(segments: Sequence[LiveSegment]) -> list[list[LiveSegment]]:
+    """Segments that may become one, those of a group together no larger than one may grow.
+
+    Alone in its group is only who has dead windows to lose.
+    """
+    groups: list[list[LiveSegment]] = []
+    n_windows = 0
+    for live in sorted(segments, key=lambda live: live.live.n_windows):
+        n_windows += live.live.n_windows
+        if not groups or n_windows > _FOLD_MAX_WINDOWS:
+            groups.append([])
+            n_windows = live.live.n_windows
+        groups[-1].append(live)
+    return [group for group in groups if len(group) > 1 or not group[0].is_whole]
 
 
 class _Pointers:
@@ -290,13 +353,13 @@ class _Pointers:
         self._segments = segments
         self._rows: dict[int, NDArray[np.int64]] = {}
 
-    def set(self, home: tuple[Segment, int], row: int) -> None:
-        """Point the file that lives at `home` to `row`."""
-        segment, i = home
-        if id(segment) not in self._rows:
-            live = next(live for live in self._segments if live.segment is segment)
-            self._rows[id(segment)] = live.rows.copy()
-        self._rows[id(segment)][i] = row
+    def set(self, homes: Homes, row: int) -> None:
+        """Point the file that lives in `homes` to `row`."""
+        for segment, i in homes:
+            if id(segment) not in self._rows:
+                live = next(live for live in self._segments if live.segment is segment)
+                self._rows[id(segment)] = live.rows.copy()
+            self._rows[id(segment)][i] = row
 
     def applied(self) -> list[LiveSegment]:
         """The segments with their new rows; those that have none are the same objects."""

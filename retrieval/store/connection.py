@@ -23,7 +23,7 @@ _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a commit that was answered survives a power cut
     "PRAGMA foreign_keys = ON",
-    "PRAGMA mmap_size = 1073741824",
+    "PRAGMA mmap_size = 268435456",  # what is mapped counts as ours; the rest is read as well
     "PRAGMA temp_store = MEMORY",
 )
 
