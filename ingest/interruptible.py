@@ -13,8 +13,8 @@ from retrieval.types import Vectors
 
 # A call may take about this long: what was cancelled ends within a second, and a model on
 # another machine, which answers many texts as fast as few, still gets many at once.
-_STEP_S = 0.25
-_FIRST_TEXTS = 4
+_STEP_S = 0.3
+_FIRST_TEXTS = 8
 
 
 class Interruptible:

@@ -34,7 +34,7 @@ from retrieval.embedder import Embedder
 from retrieval.errors import FileFailed, NotFound, StoreError, Unavailable
 from retrieval.store import Store
 from retrieval.store.jobs import BULK_FIRST, LEASE_S, ONLY_INTERACTIVE, Job, Preference, Step
-from retrieval.store.progress import CUTTING, PARSING
+from retrieval.store.progress import COMMITTING, CUTTING, PARSING
 
 # A file that takes the whole process down with it must not do so for ever; kills from outside
 # are counted too, so this is far above what those amount to.
@@ -48,6 +48,7 @@ _NOTE_S = 0.5  # how often progress is written
 # beyond that before a further one keeps others waiting, since each holds a text in memory.
 EXPRESS_S = 5.0
 _MAX_DEMOTED = 2
+_MANY_CHUNKS = 500  # that take noticeably long to commit
 # Of 20 steps of Linux's. Threads that searches wait for get the processor when they want it,
 # the others get all of the rest.
 BULK_NICENESS = 19
@@ -82,7 +83,7 @@ class UnderWay:
         self._stop = stop
 
     def progress(self, stage: str, done: int, total: int) -> None:
-        """Keep how far it is, and `check`; a `pipeline.Progress`."""
+        """Keep how far it is, and `check`."""
         logger.debug("progress", extra={"stage": stage, "n_done": done, "n_total": total})
         n_pages = total or None if stage == CUTTING else self.step.n_pages
         self.step = Step(stage, done, total, n_pages)
@@ -237,10 +238,16 @@ class Worker:
         model = self._embedder_of(store_id, model_id)
         embedder = Interruptible(lambda: self._as_polite(run, model), run.check)
         tools = Tools(self._store, run.sandbox, embedder, self._limits, self._max_tokens)
-        commit = ingest(job, tools, run.progress)
+        commit = ingest(job, tools, partial(self._progress, run))
         with self._active_lock:
             self._changed.add(commit.vector_store_id)
         logger.info("file_indexed", extra={"file_id": commit.file_id, "seq": commit.seq})
+
+    def _progress(self, run: UnderWay, stage: str, done: int, total: int) -> None:
+        """Keep how far a job is, and end it if there is a reason to; a `pipeline.Progress`."""
+        run.progress(stage, done, total)
+        if stage == COMMITTING and total >= _MANY_CHUNKS:  # while that runs nothing can be written
+            self._note([run])
 
     def _as_polite(self, run: UnderWay, model: Embedder) -> Embedder:
         """The model; its threads are as polite as the one that calls it."""
@@ -251,8 +258,8 @@ class Worker:
     def _end(self, job: Job, error: Exception) -> None:
         """Settle a job that was not completed."""
         if isinstance(error, LostLease | NotFound):
-            logger.info("job_lost", extra={"job": job.n})
             self._store.sweep_drafts()  # what was saved ahead for it
+            logger.info("job_lost", extra={"job": job.n})
         elif isinstance(error, Stopping):
             with self._store.write() as tables:
                 tables.jobs.give_back(job)
