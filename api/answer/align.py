@@ -1,119 +1,98 @@
-"""Which sentences of the sources support a sentence of an answer, if any do.
+"""Which sentences of the sources bear out a sentence of an answer, if any do.
 
-For models that write no marker, and for the place inside the source that a marker names. A
-claim is compared with every unit by its words, and with the likeliest by meaning too.
+For the place inside the source that a marker names, and for models that write no marker. What
+decides is the verifier, so that no citation stands on words that are merely alike.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-import numpy as np
+from api.answer.evidence import BlocksOf
+from retrieval.cite import Unit, cite, units
+from retrieval.types import Citation, Hit
+from retrieval.verify import MIN_SUPPORT, Verdict, Verifier
 
-from api.answer.evidence import BlocksOf, Candidate, candidates_of, embedded
-from retrieval.analysis import query_terms
-from retrieval.cite import cite, quote_around
-from retrieval.types import Citation, Hit, Vectors
-
-if TYPE_CHECKING:
-    from retrieval.embedder import Embedder
-
-N_COMPARED = 8  # units compared by meaning for one claim; each costs some milliseconds
-# Below, a claim without a marker stays without a citation. Of 60 sentences with a third of their
-# words dropped 97 % reach it among sources that hold them, none among sources that do not.
-MIN_SUPPORT = 0.55
-MIN_CLAIM_TERMS = 3  # "Yes." and "Here is what I found:" state nothing that could be cited
+N_TRIED = 3  # sources checked for a claim without a marker, the likeliest by their words
 
 
 class Aligner:
-    """The sources of one answer, cut into units once; vectors are made as claims need them."""
+    """The sources of one answer."""
 
-    def __init__(self, sources: Sequence[Hit], embedder: Embedder, blocks_of: BlocksOf) -> None:
-        self._embedder = embedder
+    def __init__(
+        self,
+        sources: Sequence[Hit],
+        verifier: Verifier,
+        blocks_of: BlocksOf,
+        *,
+        min_support: float = MIN_SUPPORT,
+    ) -> None:
+        """`min_support`: score from which on a claim counts as supported, 0 to 1."""
+        self._verifier = verifier
         self._blocks_of = blocks_of
         self._sources = {hit.id: hit for hit in sources}
-        self._of_hit: dict[str, list[Candidate]] = {}
-        self._vectors: dict[str, np.ndarray] = {}
+        self._min_support = min_support
+
+    def named(self, claim: str, hit_ids: Sequence[str]) -> tuple[Citation, ...]:
+        """A citation of each named source, each with its support, however low.
+
+        A claim may draw on several sources at once: what none of them bears out alone counts
+        as supported by all of them if they do it together.
+        """
+        found = tuple(self.within(claim, hit_id) for hit_id in hit_ids)
+        if len(found) < 2 or any(each.supported for each in found):  # noqa: PLR2004
+            return found
+        hits = [self._sources[hit_id] for hit_id in hit_ids]
+        together = self._verifier.verify(
+            claim,
+            "\n\n".join(hit.text for hit in hits),
+            context="\n".join(_context(hit) for hit in hits),
+        )
+        if together.score < self._min_support:
+            return found
+        return tuple(
+            replace(each, score=together.score, supported=True, findings=()) for each in found
+        )
 
     def within(self, claim: str, hit_id: str) -> Citation:
-        """The best-supporting sentences of one source, however little they support."""
-        found = self._best(claim, self._candidates(hit_id))
-        if found is None:
-            hit = self._sources[hit_id]
-            return cite(hit, start_char=hit.start_char, end_char=hit.end_char, score=0.0)
-        return found
+        """The sentences of one source that are nearest to a claim, and how they support it."""
+        hit = self._sources[hit_id]
+        return self._cited(hit, self._verdict(claim, hit))
 
     def best(self, claim: str) -> Citation | None:
-        """The best-supporting sentences of all sources, or None if their support is too low."""
-        if len(set(query_terms(claim))) < MIN_CLAIM_TERMS:
+        """The best support for a claim among all sources, or None if it is too low."""
+        if not self._verifier.states(claim):
             return None
-        everywhere = [each for hit_id in self._sources for each in self._candidates(hit_id)]
-        found = self._best(claim, everywhere)
-        return found if found is not None and found.score >= MIN_SUPPORT else None
+        held = {hit_id: self._held(claim, hit) for hit_id, hit in self._sources.items()}
+        likely = sorted(held, key=lambda hit_id: -held[hit_id])[:N_TRIED]
+        found = [self.within(claim, hit_id) for hit_id in likely]
+        best = max(found, key=lambda each: each.score, default=None)
+        return best if best is not None and best.supported else None
 
-    def _candidates(self, hit_id: str) -> list[Candidate]:
-        if hit_id not in self._of_hit:
-            hit = self._sources[hit_id]
-            self._of_hit[hit_id] = candidates_of(hit, 0, self._blocks_of(hit))
-        return self._of_hit[hit_id]
+    def _held(self, claim: str, hit: Hit) -> float:
+        return self._verifier.held(claim, hit.text, context=_context(hit))
 
-    def _best(self, claim: str, candidates: Sequence[Candidate]) -> Citation | None:
-        if not candidates:
-            return None
-        wanted = frozenset(query_terms(claim))
-        shared = np.array([_shared(wanted, candidates, i) for i in range(len(candidates))])
-        likely = np.argsort(-shared, kind="stable")[:N_COMPARED]
-        cosines = self._vectors_of([candidates[i].text for i in likely]) @ (
-            self._embedder.embed_query(claim)
-        )
-        support = _agreement(wanted, candidates, likely) * (0.5 * cosines + 0.5 * shared[likely])
-        best = int(np.argmax(support))
-        return self._cited(candidates, int(likely[best]), score=float(support[best]), by=shared)
+    def _verdict(self, claim: str, hit: Hit) -> Verdict:
+        return self._verifier.verify(claim, hit.text, context=_context(hit))
 
-    def _cited(
-        self, candidates: Sequence[Candidate], index: int, *, score: float, by: np.ndarray
-    ) -> Citation:
-        """The unit with its neighbours of the same hit, as far as a quote may reach."""
-        hit = candidates[index].hit
-        same = [i for i, each in enumerate(candidates) if each.hit is hit]
-        run = [candidates[i].unit for i in same]
-        first, last = quote_around(run, same.index(index), [float(by[i]) for i in same])
-        return cite(
+    def _cited(self, hit: Hit, verdict: Verdict) -> Citation:
+        """The whole quotable units that hold the sentences of a verdict."""
+        blocks = self._blocks_of(hit)
+        start, end = hit.start_char + verdict.start_char, hit.start_char + verdict.end_char
+        held = [u for u in units(hit, blocks) if u.start_char < end and u.end_char > start]
+        held = held or [Unit(hit.start_char, hit.end_char)]
+        citation = cite(
             hit,
-            start_char=run[first].start_char,
-            end_char=run[last].end_char,
-            score=min(1.0, max(0.0, score)),
-            blocks=self._blocks_of(hit),
+            start_char=held[0].start_char,
+            end_char=held[-1].end_char,
+            score=verdict.score,
+            blocks=blocks,
         )
-
-    def _vectors_of(self, texts: Sequence[str]) -> Vectors:
-        new = [text for text in dict.fromkeys(texts) if text not in self._vectors]
-        self._vectors.update(zip(new, embedded(new, self._embedder), strict=True))
-        return np.stack([self._vectors[text] for text in texts])
+        supported = verdict.score >= self._min_support
+        return replace(citation, supported=supported, findings=verdict.findings)
 
 
-def _shared(wanted: frozenset[str], candidates: Sequence[Candidate], index: int) -> float:
-    """Share of the claim's terms in a unit, half of it counting with its neighbours in."""
-    here = candidates[index]
-    around = [c.terms for c in candidates[max(0, index - 1) : index + 2] if c.hit is here.hit]
-    alone = len(wanted & here.terms)
-    return (alone + len(wanted & frozenset().union(*around))) / (2 * max(1, len(wanted)))
-
-
-def _agreement(
-    wanted: frozenset[str], candidates: Sequence[Candidate], likely: np.ndarray
-) -> np.ndarray:
-    """(n_likely,) 1, or less where the claim has numbers that unit and neighbours lack.
-
-    A source with another number contradicts a claim, however alike the words are.
-    """
-    numbers = {term for term in wanted if any(c.isdigit() for c in term)}
-    if not numbers:
-        return np.ones(len(likely))
-    shares = []
-    for index in likely:
-        near = candidates[max(0, index - 1) : index + 2]
-        held = frozenset().union(*(c.terms for c in near if c.hit is candidates[index].hit))
-        shares.append(len(numbers & held) / len(numbers))
-    return 0.5 + 0.5 * np.array(shares)
+def _context(hit: Hit) -> str:
+    """What is known of a passage beside its text: the name of its file, and its headings."""
+    return "\n".join([hit.filename.rpartition(".")[0], *hit.heading_path])

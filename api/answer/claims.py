@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from api.answer.align import Aligner
 
 _STOPS = ".!?。！？…"
+_MAY_END = re.compile(r"[.!?:;。！？…\n]\s*\S")
 _CLOSERS = "\"'”’»)]*_`"
 
 
@@ -35,11 +37,22 @@ class Claims:
     Feed texts and markers in order; texts come back, and citations once it is certain where
     they belong. A sentence without a marker is aligned when the next one begins, if
     `align_unmarked`, and as long as the model has written no marker at all: one that marks
-    some sentences was asked to mark all that it could support.
+    some sentences was asked to mark all that it could support. A marker whose source does not
+    bear the claim out is dropped, or kept as unsupported with `flag_unsupported`.
     """
 
-    def __init__(self, aligner: Aligner, *, align_unmarked: bool) -> None:
+    def __init__(
+        self,
+        aligner: Aligner,
+        *,
+        align_unmarked: bool,
+        flag_unsupported: bool = False,
+        json: bool = False,
+    ) -> None:
+        """With `json`, markers stand in strings, and what is claimed is within one."""
+        self._json = json
         self._aligner = aligner
+        self._flag = flag_unsupported
         self._align = align_unmarked
         self._text = ""
         self._n_aligned_chars = 0
@@ -56,10 +69,13 @@ class Claims:
         if not hit_ids:
             return
         self._align = False
-        sentences = text_units(self._text)
-        claim = self._text[slice(*sentences[-1])] if sentences else ""
-        citations = tuple(self._aligner.within(claim, hit_id) for hit_id in hit_ids)
-        yield Cited(citations, place_before_stop(self._text))
+        said = self._text[self._text.rfind('"') + 1 :] if self._json else self._text
+        sentences = text_units(said)
+        claim = said[slice(*sentences[-1])] if sentences else ""
+        found = self._aligner.named(claim, hit_ids)
+        citations = tuple(each for each in found if self._flag or each.supported)
+        if citations:
+            yield Cited(citations, place_before_stop(self._text))
 
     def finish(self) -> Iterator[Written]:
         """Citations of what is left."""
@@ -68,6 +84,8 @@ class Claims:
 
     def _aligned(self, *, at_end: bool) -> Iterator[Written]:
         start = self._n_aligned_chars
+        if not at_end and not _MAY_END.search(self._text, start):
+            return  # most deltas: cutting sentences anew for each would cost more than the rest
         sentences = text_units(self._text[start:])
         for first, end in sentences if at_end else sentences[:-1]:
             sentence = self._text[start + first : start + end]

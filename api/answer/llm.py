@@ -115,8 +115,19 @@ class LanguageModel:
         self, deltas: Iterator[str], task: Task, sources: tuple[Hit, ...]
     ) -> Iterator[Written]:
         is_json = task.text_format["type"] != "text"
-        aligner = Aligner(sources, self.engine.embedder, Structure(self.engine).blocks)
-        claims = Claims(aligner, align_unmarked=task.extension.fallback_citations and not is_json)
+        asked = task.extension
+        aligner = Aligner(
+            sources,
+            self.engine.verifier,
+            Structure(self.engine).blocks,
+            min_support=asked.min_support,
+        )
+        claims = Claims(
+            aligner,
+            align_unmarked=asked.fallback_citations and not is_json,
+            flag_unsupported=asked.flag_unsupported,
+            json=is_json,
+        )
         clean = MarkerFilter(json=is_json)
         for delta in deltas:
             for piece in clean.feed(delta):

@@ -6,6 +6,7 @@ What is stored is always complete. ``view.py`` takes out what a request did not 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from api.answer.types import FunctionCall, Item, Usage
@@ -59,6 +60,8 @@ def annotation(citation: Citation, *, index: int) -> dict[str, Any]:
             "end_char": citation.end_char,
             "quote": citation.quote,
             "score": round(citation.score, SCORE_DIGITS),
+            "supported": citation.supported,
+            "findings": [asdict(finding) for finding in citation.findings],
             **_boxes(citation),
         },
     }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from retrieval.types import Citation, Hit, Query
+from retrieval.verify import MIN_SUPPORT
 
 if TYPE_CHECKING:
     from api.answer.stop import Stop
@@ -42,6 +43,8 @@ class Extension:
     places: bool = False  # show places, quotes and support scores
     boxes: bool = False  # and where to draw them on their pages
     fallback_citations: bool = True  # cite for a model that writes no marker
+    flag_unsupported: bool = False  # show citations below the bar, as such; else they are dropped
+    min_support: float = MIN_SUPPORT  # the bar: support that a citation must have, 0 to 1
     max_source_tokens: int = DEFAULT_SOURCE_TOKENS
 
 

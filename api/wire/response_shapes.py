@@ -28,6 +28,15 @@ from api.wire.response_bodies import (
 )
 from api.wire.responses import Format
 
+
+@closed
+class FindingObject(TypedDict):
+    """What speaks against a claim; `text` is the words in question, or empty for all of it."""
+
+    kind: Literal["number", "unit", "date", "entity", "negation", "quote", "source", "support"]
+    text: str
+
+
 ItemStatus = Literal["in_progress", "searching", "completed", "incomplete", "failed"]
 
 
@@ -38,6 +47,8 @@ class CitationExtension(SpanObject):
     hit_id: str
     quote: str
     score: Score
+    supported: bool
+    findings: list[FindingObject]
 
 
 @closed

@@ -24,6 +24,7 @@ from api.wire.tools import Offered, chosen, tool_choice, tools
 from api.wire.validation import Closed, listed, missing, parse, wrong_type
 from retrieval.errors import InvalidRequest
 from retrieval.ids import new_id
+from retrieval.verify import MIN_SUPPORT
 
 MIN_OUTPUT_TOKENS = 16
 RESULTS: Final = "file_search_call.results"
@@ -75,6 +76,8 @@ class WantedOfAnswer(Wanted):
     """The request's `sourcebook` object."""
 
     fallback_citations: bool | None = None
+    unsupported: Literal["drop", "flag"] | None = None
+    min_support: float | None = Field(default=None, ge=0.0, le=1.0)
     max_tokens: int | None = Field(default=None, ge=100, le=1_000_000)
 
 
@@ -260,10 +263,13 @@ def _sampling(given: CreateResponse) -> Sampling:
 
 def _extension(asked: WantedOfAnswer | None, *, places: bool) -> Extension:
     asked = asked or WantedOfAnswer()
+    flags = asked.unsupported == "flag"  # which only places can show
     return Extension(
-        places=bool(asked.boxes) or (places if asked.places is None else asked.places),
+        places=bool(asked.boxes) or flags or (places if asked.places is None else asked.places),
         boxes=bool(asked.boxes),
         fallback_citations=asked.fallback_citations is not False,
+        flag_unsupported=flags,
+        min_support=MIN_SUPPORT if asked.min_support is None else asked.min_support,
         max_source_tokens=asked.max_tokens or DEFAULT_SOURCE_TOKENS,
     )
 

@@ -9,6 +9,7 @@ from typing_extensions import TypedDict
 
 from api.answer.check import MAX_SOURCES, Checked, CheckedSentence, Source
 from api.wire.replies import closed
+from api.wire.response_shapes import FindingObject
 from api.wire.validation import Closed, refuse
 
 Id = Annotated[str, StringConstraints(min_length=1, max_length=256)]
@@ -40,14 +41,6 @@ class VerifyRequest(Closed):
     text: str
     sources: Annotated[list[GivenSource], Field(min_length=1, max_length=MAX_SOURCES)]
     min_support: Annotated[float, Field(ge=0.0, le=1.0)] | None = None
-
-
-@closed
-class FindingObject(TypedDict):
-    """What speaks against a sentence; `text` is the words in question, if it is not all of them."""
-
-    kind: Literal["number", "unit", "date", "entity", "negation", "quote", "source", "support"]
-    text: str
 
 
 @closed

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.types import Finding
 from retrieval.verify.checks import (
     Amiss,
     check_dates,
@@ -67,14 +68,6 @@ REASONS = {
     "date_missing": "date", "unit": "unit", "name_conflict": "entity", "name_missing": "entity",
     "denial": "negation", "quote": "quote",
 }  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing that a check found amiss."""
-
-    kind: str  # number, unit, date, entity, negation, quote or support
-    text: str  # the claim's words in question; "" where it is the whole claim
 
 
 @dataclass(frozen=True, slots=True)

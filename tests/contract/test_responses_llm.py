@@ -76,9 +76,35 @@ def test_markers_become_citations_and_never_show(talk):
 
 def test_one_marker_with_two_sources_gives_two_annotations_at_one_index(talk):
     talk.says("All are capitals [1, 2].")
-    annotations = message(talk.ask()).annotations
+    annotations = message(talk.ask(sourcebook={"min_support": 0.0})).annotations
     assert [each.index for each in annotations] == [16, 16]
     assert len({each.file_id for each in annotations}) == 2
+
+
+WRONG = "Paris is the capital of Denmark"
+
+
+def test_citation_that_its_source_does_not_bear_out_is_dropped(talk):
+    talk.says(f"{PARIS} [1]. {WRONG} [1].")
+    part = message(talk.ask(sourcebook={"places": True}))
+    assert part.text == f"{PARIS}. {WRONG}."
+    (citation,) = part.annotations
+    assert citation.index == len(PARIS)
+    assert citation.sourcebook["supported"]
+    assert citation.sourcebook["score"] >= 0.5
+
+
+def test_citation_that_its_source_does_not_bear_out_is_flagged_on_request(talk):
+    talk.says(f"{WRONG} [1].")
+    (citation,) = message(talk.ask(sourcebook={"unsupported": "flag"})).annotations
+    assert not citation.sourcebook["supported"]
+    assert citation.sourcebook["score"] < 0.5
+    assert citation.sourcebook["findings"] == [{"kind": "entity", "text": "Denmark"}]
+
+
+def test_right_sentence_from_the_wrong_file_is_no_citation(talk):
+    talk.says(f"{PARIS} [2].")
+    assert message(talk.ask()).annotations == []
 
 
 @pytest.mark.parametrize("cut", [1, 2, 3, 7])

@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 
 from api.answer import evidence
-from api.answer.align import MIN_SUPPORT, Aligner
+from api.answer.align import Aligner
 from api.answer.claims import Claims, place_before_stop
 from api.answer.extractive import readable
 from api.answer.select import select
 from api.answer.types import Cited
 from retrieval.embedder import HashEmbedder
 from retrieval.types import Explanation, Hit, LegScore, Place
+from retrieval.verify import MIN_SUPPORT, Verifier
 
 EMBEDDER = HashEmbedder()
 TEXT = (
@@ -104,7 +105,7 @@ def test_long_texts_are_embedded_by_their_beginning():
 
 
 def aligner(*hits: Hit) -> Aligner:
-    return Aligner(hits, EMBEDDER, no_blocks)
+    return Aligner(hits, Verifier(EMBEDDER), no_blocks)
 
 
 def test_supported_claim_is_aligned_and_invented_is_not():
