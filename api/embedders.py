@@ -55,6 +55,11 @@ class Embedders:
                 self._by_name[name] = self._load(name)
             return self._by_name[name]
 
+    def add(self, name: str, embedder: Embedder) -> None:
+        """Serve a model of the caller's own under a name."""
+        with self._lock:
+            self._by_name[name] = embedder
+
     def of(self, model_id: str, *, store_id: str) -> Embedder:
         """The model of this id.
 

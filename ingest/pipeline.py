@@ -40,7 +40,7 @@ from retrieval.types import Attachment, Block, Commit, Document, File, Vectors, 
 _FLOAT32_BYTES = 4
 # Windows that are embedded before anything is saved: most files are shorter and cost one
 # transaction; of a longer one no more than this is lost in a crash, a minute or two of work.
-_GROUP_WINDOWS = 2048
+GROUP_WINDOWS = 2048
 
 
 class LostLease(Exception):
@@ -139,7 +139,7 @@ def _parse(job: Job, file: File, tools: Tools, progress: Progress) -> _Parsed:
     path = tools.store.blobs.path(file.sha256)
     media_type = detect(read_ends(path), file.filename)
     key = f"{file.sha256}:{media_type}:{PARSER_VERSION}"
-    cached = _cached(key, tools.store)
+    cached = stored_document(key, tools.store)
     if cached is not None:
         return cached
     parts = tools.sandbox.parse_parts(path, filename=file.filename, limits=tools.limits)
@@ -149,13 +149,13 @@ def _parse(job: Job, file: File, tools: Tools, progress: Progress) -> _Parsed:
         if second is None:
             return _Parsed(key, Held(first), n_pages=first.n_pages or 0, document=first)
         _save_document(job, key, chain([first, second], parts), tools, progress)
-    saved = _cached(key, tools.store)
+    saved = stored_document(key, tools.store)
     if saved is None:
         raise StoreBusy("The text that was just saved is gone.", retry_after_s=0.0)
     return saved
 
 
-def _cached(key: str, store: Store) -> _Parsed | None:
+def stored_document(key: str, store: Store) -> _Parsed | None:
     """The document under this key: whole if it is short, else piece by piece from the store."""
     with store.read() as view:
         known = view.documents.lookup(key)
@@ -235,30 +235,30 @@ def _embed(
     """A group of windows after the other; of a long file each is saved when it is done."""
     keys: list[bytes] = []
     held = np.empty((0, tools.embedder.dim), dtype=np.float32)
-    for first in range(0, len(windows), _GROUP_WINDOWS):
-        stretch, group = _stretch(parsed.source, windows[first : first + _GROUP_WINDOWS])
+    for first in range(0, len(windows), GROUP_WINDOWS):
+        stretch, group = stretch_of(parsed.source, windows[first : first + GROUP_WINDOWS])
         keys_of_group, held = embed_windows(
             stretch,
             group,
             embedder=tools.embedder,
-            cached=_cache_reader(tools.store),
+            cached=cache_reader(tools.store),
             progress=partial(_embedded, progress, first, len(windows)),
         )
         keys += keys_of_group
-        if len(windows) > _GROUP_WINDOWS:
+        if len(windows) > GROUP_WINDOWS:
             with _held(job, tools.store) as tables:
                 tables.drafts.note_vectors(job.attachment_n)
                 tables.chunks.add_vectors(keys_of_group, held)
             point("draft.vectors")
     point("embedded")
-    return _Embedded(keys, held if len(windows) <= _GROUP_WINDOWS else None)
+    return _Embedded(keys, held if len(windows) <= GROUP_WINDOWS else None)
 
 
 def _embedded(progress: Progress, before: int, total: int, done: int) -> None:
     progress(EMBEDDING, before + done, total)
 
 
-def _stretch(source: Source, windows: Sequence[Window]) -> tuple[Document, list[Window]]:
+def stretch_of(source: Source, windows: Sequence[Window]) -> tuple[Document, list[Window]]:
     """The text that some windows span, and the windows by their places in it."""
     start = windows[0].start_char
     text = source.text(start, windows[-1].end_char)
@@ -269,9 +269,11 @@ def _stretch(source: Source, windows: Sequence[Window]) -> tuple[Document, list[
     return Document(media_type="", text=text, blocks=()), moved
 
 
-def _cache_reader(
+def cache_reader(
     store: Store,
 ) -> Callable[[Sequence[bytes]], Mapping[bytes, NDArray[np.float32]]]:
+    """What gives the vectors that the store has of some keys."""
+
     def read(keys: Sequence[bytes]) -> Mapping[bytes, NDArray[np.float32]]:
         with store.read() as view:
             return view.chunks.vectors(keys)

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+from retrieval.errors import StoreBusy
 from retrieval.snapshot import Reader, StoreIndex
 from retrieval.view import View
 
@@ -32,7 +33,9 @@ class Indexes:
         Raises:
             StoreBusy: the index has moved on since that snapshot; take a new one.
         """
-        index = self._open.get(store_id) or self._opened(reader, store_id, model_id)
+        index = self._open.get(store_id)
+        if index is None or index.model_id != model_id:
+            index = self._opened(reader, store_id, model_id)
         return index.catch_up(reader)
 
     def save(self) -> None:
@@ -54,7 +57,11 @@ class Indexes:
         with self._lock:
             gate = self._opening.setdefault(store_id, threading.Lock())
         with gate:
-            if store_id not in self._open:
+            found = self._open.get(store_id)
+            if found is None or found.model_id != model_id:
+                if found is not None and found.view().seq > reader.seq(store_id):
+                    # A snapshot from before the vector store got another model.
+                    raise StoreBusy("The vector store got another model.", retry_after_s=0.0)
                 index = StoreIndex.open(
                     self._folder / store_id, reader, vector_store_id=store_id, model_id=model_id
                 )

@@ -77,11 +77,16 @@ class Chunks:
         )
         if cursor.rowcount != len(windows) and len(windows):
             raise StoreBusy("Vectors that were saved ahead are gone.", retry_after_s=0.0)
-        self._connection.executemany(
-            "INSERT INTO chunks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        self.insert("chunks", attachment_n, chunks)
+        prune(self._connection, vectors=before, documents=())
+
+    def insert(self, table: str, attachment_n: int, chunks: Iterable[Chunk]) -> int:
+        """Add rows to `chunks` or `new_chunks`, in place of any of the same; returns how many."""
+        cursor = self._connection.executemany(
+            f"INSERT OR REPLACE INTO {table} VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
             ((attachment_n, *_chunk_row(chunk)) for chunk in chunks),
         )
-        prune(self._connection, vectors=before, documents=())
+        return cursor.rowcount
 
     def get(self, attachment_n: int, ordinal: int) -> Chunk | None:
         """One chunk, or None."""

@@ -76,6 +76,7 @@ class Drafts:
         self._connection.execute(
             "DELETE FROM vectors WHERE n >= (SELECT min(first_vector_n) FROM drafts)"
             " AND NOT EXISTS (SELECT 1 FROM windows WHERE vector_n = vectors.n)"
+            " AND NOT EXISTS (SELECT 1 FROM new_windows WHERE vector_n = vectors.n)"
         )
         self._connection.execute("DELETE FROM drafts")
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 
 _UNUSED_VECTOR = (
     "DELETE FROM vectors WHERE n = ? AND NOT EXISTS"
-    " (SELECT 1 FROM windows WHERE vector_n = vectors.n)"
+    " (SELECT 1 FROM windows WHERE vector_n = vectors.n) AND NOT EXISTS"
+    " (SELECT 1 FROM new_windows WHERE vector_n = vectors.n)"
 )
 _UNUSED_DOCUMENT = (
     "DELETE FROM documents WHERE n = ? AND NOT EXISTS"
@@ -18,7 +19,9 @@ _UNUSED_DOCUMENT = (
 )
 # ?1 is the attachment, or NULL; ?2 the vector store, or NULL.
 _HELD_VECTORS = (
-    "SELECT DISTINCT w.vector_n FROM attachments a JOIN windows w ON w.attachment_n = a.n"
+    "SELECT w.vector_n FROM attachments a JOIN windows w ON w.attachment_n = a.n"
+    " WHERE a.n = ?1 OR a.vector_store_n = ?2"
+    " UNION SELECT w.vector_n FROM attachments a JOIN new_windows w ON w.attachment_n = a.n"
     " WHERE a.n = ?1 OR a.vector_store_n = ?2"
 )
 _HELD_DOCUMENTS = (

@@ -197,6 +197,45 @@ CREATE TABLE chunks (
   PRIMARY KEY (attachment_n, ordinal)
 ) STRICT, WITHOUT ROWID;
 
+-- Vector stores on their way to another embedding model. New rows grow beside the old; one
+-- transaction puts them in their place.
+CREATE TABLE reembeddings (
+  vector_store_n INTEGER PRIMARY KEY REFERENCES vector_stores (n) ON DELETE CASCADE,
+  model_id TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+
+-- What is ready for that: of which content of a file, and how many chunks once it is whole.
+CREATE TABLE new_contents (
+  attachment_n INTEGER PRIMARY KEY REFERENCES attachments (n) ON DELETE CASCADE,
+  content_seq INTEGER NOT NULL,
+  n_chunks INTEGER
+) STRICT;
+
+CREATE TABLE new_windows (
+  attachment_n INTEGER NOT NULL REFERENCES attachments (n) ON DELETE CASCADE,
+  ordinal INTEGER NOT NULL,
+  start_char INTEGER NOT NULL,
+  end_char INTEGER NOT NULL,
+  n_tokens INTEGER NOT NULL,
+  vector_n INTEGER NOT NULL REFERENCES vectors (n),
+  PRIMARY KEY (attachment_n, ordinal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX new_windows_by_vector ON new_windows (vector_n);
+
+CREATE TABLE new_chunks (
+  attachment_n INTEGER NOT NULL REFERENCES attachments (n) ON DELETE CASCADE,
+  ordinal INTEGER NOT NULL,
+  first_window INTEGER NOT NULL,
+  n_windows INTEGER NOT NULL,
+  start_char INTEGER NOT NULL,
+  end_char INTEGER NOT NULL,
+  n_tokens INTEGER NOT NULL,
+  place TEXT NOT NULL,
+  heading_path TEXT NOT NULL,
+  PRIMARY KEY (attachment_n, ordinal)
+) STRICT, WITHOUT ROWID;
+
 -- The queue: one row for each attachment that is to be indexed, gone when it is. `attempts`
 -- counts claims, crashes included; `failures` counts attempts that ended with an error. The
 -- worker that holds the job says how far it is: `n_done` of `n_total` units of `stage`. Of one

@@ -31,3 +31,35 @@ CREATE TABLE drafts (
   document_n INTEGER,
   first_vector_n INTEGER
 ) STRICT;
+CREATE TABLE reembeddings (
+  vector_store_n INTEGER PRIMARY KEY REFERENCES vector_stores (n) ON DELETE CASCADE,
+  model_id TEXT NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;
+CREATE TABLE new_contents (
+  attachment_n INTEGER PRIMARY KEY REFERENCES attachments (n) ON DELETE CASCADE,
+  content_seq INTEGER NOT NULL,
+  n_chunks INTEGER
+) STRICT;
+CREATE TABLE new_windows (
+  attachment_n INTEGER NOT NULL REFERENCES attachments (n) ON DELETE CASCADE,
+  ordinal INTEGER NOT NULL,
+  start_char INTEGER NOT NULL,
+  end_char INTEGER NOT NULL,
+  n_tokens INTEGER NOT NULL,
+  vector_n INTEGER NOT NULL REFERENCES vectors (n),
+  PRIMARY KEY (attachment_n, ordinal)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX new_windows_by_vector ON new_windows (vector_n);
+CREATE TABLE new_chunks (
+  attachment_n INTEGER NOT NULL REFERENCES attachments (n) ON DELETE CASCADE,
+  ordinal INTEGER NOT NULL,
+  first_window INTEGER NOT NULL,
+  n_windows INTEGER NOT NULL,
+  start_char INTEGER NOT NULL,
+  end_char INTEGER NOT NULL,
+  n_tokens INTEGER NOT NULL,
+  place TEXT NOT NULL,
+  heading_path TEXT NOT NULL,
+  PRIMARY KEY (attachment_n, ordinal)
+) STRICT, WITHOUT ROWID;

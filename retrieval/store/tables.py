@@ -17,6 +17,7 @@ from retrieval.store.files import Files
 from retrieval.store.jobs import Jobs
 from retrieval.store.keys import Keys
 from retrieval.store.progress import Progress
+from retrieval.store.reembeddings import Reembeddings
 from retrieval.store.responses import Responses
 from retrieval.store.sources import Sources
 from retrieval.store.uploads import Uploads
@@ -37,6 +38,7 @@ class Tables:
         self.commits = Commits(connection)
         self.jobs = Jobs(connection, clock)
         self.progress = Progress(connection)
+        self.reembeddings = Reembeddings(connection, clock)
         self.responses = Responses(connection, clock)
         self.sources = Sources(connection)
         self.conversations = Conversations(connection, clock)

@@ -17,7 +17,14 @@ from retrieval.types import PageRequest
 ROOT = Path(__file__).parents[2]
 POINTS = ("blob.published", "parsed", "embedded", "commit.rows", "commit.before", "commit.after")
 UPLOAD_POINTS = ("upload.joined", "blob.published", "upload.before", "upload.after")
-POINTS_ELSEWHERE = (*UPLOAD_POINTS, "expired", "draft.text", "draft.vectors")  # see the others
+REEMBED_POINTS = ("reembed.windows", "reembed.file", "reembed.before", "reembed.after")
+POINTS_ELSEWHERE = (
+    *UPLOAD_POINTS,
+    "expired",
+    "draft.text",
+    "draft.vectors",
+    *REEMBED_POINTS,
+)  # see the others
 N_FILES = 12
 
 

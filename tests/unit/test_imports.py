@@ -24,7 +24,7 @@ PURE = {
     "retrieval/threshold.py": {"retrieval.errors", "retrieval.types"},
     "retrieval/sentences.py": set(),
 }
-STORE_USERS_IN_INGEST = {"ingest/pipeline.py", "ingest/worker.py"}
+STORE_USERS_IN_INGEST = {"ingest/pipeline.py", "ingest/reembed.py", "ingest/worker.py"}
 SHARED_WITH_INGEST = {
     "retrieval.types",
     "retrieval.boxes",
