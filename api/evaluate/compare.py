@@ -15,7 +15,7 @@ from api.evaluate.runs import Run
 from retrieval.errors import Unavailable
 
 ALPHA: Final = 0.05
-_RESAMPLES = 9999
+_RESAMPLES = 4999
 _RESAMPLES_AT_ONCE = 1000  # bounds memory
 _SEED = 0  # the same two runs always give the same p
 

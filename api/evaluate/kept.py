@@ -6,11 +6,12 @@ take nearly all of that time, so those of equal text stay, in a file of their ow
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -107,36 +108,6 @@ class KeptVectors:
             self._file.executemany("INSERT OR IGNORE INTO vectors VALUES (?, ?)", rows)
 
 
-class _KeepingEngine(Engine):
-    """An engine whose embedder remembers."""
-
-    keeps_queries = False
-
-    def __init__(self, settings: Settings, *, clock: Callable[[], float]) -> None:
-        super().__init__(settings, clock=clock)
-        self._vectors: KeptVectors | None = None
-        self._vectors_lock = threading.Lock()
-
-    @property
-    def embedder(self) -> Embedder:
-        """The embedding model, with the vectors of `vectors.sqlite` beside the data folder."""
-        with self._vectors_lock:
-            if self._vectors is None:
-                path = self.settings.data.parent / "vectors.sqlite"
-                self._vectors = KeptVectors(super().embedder, path, queries=self.keeps_queries)
-            return self._vectors
-
-    def close(self) -> None:
-        """See `Opened.close`."""
-        super().close()
-        if self._vectors is not None:
-            self._vectors.close()
-
-
-class _KeepingQueriesEngine(_KeepingEngine):
-    keeps_queries = True
-
-
 @contextmanager
 def kept_engine(folder: Path, *, settings: Settings, queries: bool = False) -> Iterator[Engine]:
     """An engine on ``folder/data``, with `settings` in all but its data folder.
@@ -144,6 +115,11 @@ def kept_engine(folder: Path, *, settings: Settings, queries: bool = False) -> I
     With `queries`, vectors of queries are kept as well, for runs whose time nobody measures.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    of = _KeepingQueriesEngine if queries else _KeepingEngine
-    with of.open(settings=dataclasses.replace(settings, data=folder / "data")) as engine:
+    chosen = dataclasses.replace(settings, data=folder / "data")
+    with contextlib.ExitStack() as closing:
+        engine = Engine.open(settings=chosen)
+        kept = KeptVectors(engine.embedder, folder / "vectors.sqlite", queries=queries)
+        closing.callback(kept.close)
+        closing.callback(engine.close)  # first, since its worker writes there
+        engine.embedders.add(engine.embedders.own_name, kept)
         yield engine

@@ -70,6 +70,6 @@ def markdown(runs: Sequence[Run], compared: Sequence[tuple[Run, Run, Comparison]
 
 
 _TEST = (
-    "p: two-sided randomisation test over the questions, 9,999 resamples; a difference counts as"
+    "p: two-sided randomisation test over the questions, 4,999 resamples; a difference counts as"
     " real below 0.05. Interval: paired t."
 )
