@@ -37,6 +37,19 @@ class UploadForm:
     expires_after_s: int | None
 
 
+# Browsers and clients write these three so in a form, and "%" as it is (WHATWG HTML, 4.10.21.8).
+_FORM_ESCAPES = re.compile(r"%(?:22|0[Aa]|0[Dd])")
+
+
+def decoded_filename(name: str) -> str:
+    """A file name as its sender has it: quotes and line ends that the form escapes.
+
+    >>> decoded_filename("a %22quoted%22 name, 100%25.txt")
+    'a "quoted" name, 100%25.txt'
+    """
+    return _FORM_ESCAPES.sub(lambda found: chr(int(found.group()[1:], 16)), name)
+
+
 class _Parser(MultiPartParser):
     """Starlette's, which knows no `filename*` and would take such a part for a text field."""
 
@@ -145,7 +158,8 @@ def _checked(form: FormData) -> UploadForm:
     if file is None or purpose is None:
         raise missing("file" if file is None else "purpose")
     purpose = check_purpose(purpose)
-    return UploadForm(file.file, file.filename or "upload", purpose, lifetime_s(purpose, given_s))
+    name = decoded_filename(file.filename or "") or "upload"
+    return UploadForm(file.file, name, purpose, lifetime_s(purpose, given_s))
 
 
 def _file(form: FormData, name: str) -> UploadFile | None:

@@ -43,6 +43,11 @@ _OPEN_DOCUMENTS = tuple(
 _NEVER_TEXT = frozenset(
     {".pdf", ".docx", ".pptx", ".xlsx", ".xlsb", ".odt", ".ods", ".odp", ".epub"}
 )
+_ZIP = "application/zip"
+_CUT_SHORT = (
+    "The name says {0}, but no {0} file is in it: it is damaged, or was cut short on its way. "
+    "Add it anew, or open it in the program it was made with and save it again."
+)
 _NOT_WHAT_IT_SAYS = (
     "The name says {0}, but the file is none: it may have been damaged on its way. Add it anew, "
     "or, if it is text, under a name that ends in .txt."
@@ -117,6 +122,8 @@ def parse_parts(path: Path, *, filename: str) -> Iterator[Document]:
         raise NoText("The file is empty: it has zero bytes.")
     media_type = detect(ends, filename)
     suffix = PurePath(filename.lower()).suffix
+    if media_type == _ZIP and suffix in _NEVER_TEXT:
+        raise Unreadable(_CUT_SHORT.format(suffix[1:].upper()))
     if media_type == PLAIN and suffix in _NEVER_TEXT:
         raise Unreadable(_NOT_WHAT_IT_SAYS.format(suffix[1:].upper()))
     parser = PARSERS.get(media_type)

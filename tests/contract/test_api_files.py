@@ -46,11 +46,20 @@ def test_file_is_stored_listed_read_and_deleted(service):
         service.client.files.delete(made.id)
 
 
-@pytest.mark.parametrize("name", ["你好.txt", "naïve résumé.txt", 'a "quoted" b.txt', "a;b=c.txt"])
+NAMES = [
+    "你好.txt",
+    "naïve résumé.txt",
+    'a "quoted" b.txt',
+    "two\nlines.txt",
+    "a;b=c.txt",
+    "1%.txt",
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_filenames_round_trip(service, name):
     made = upload(service, name=name)
-    expected = name.replace('"', "%22")  # the client escapes quotes as browsers do
-    assert service.client.files.retrieve(made.id).filename == expected
+    assert service.client.files.retrieve(made.id).filename == name
     reply = service.client.files.with_raw_response.content(made.id)
     assert reply.headers["content-disposition"].startswith("attachment; filename*=UTF-8''")
 

@@ -13,7 +13,7 @@ from ingest.parse.code import _spans as code_spans
 from ingest.parse.packing import pack, unpack
 from ingest.parse.plain import _spans as plain_spans
 from ingest.parse.verbatim import Span
-from retrieval.errors import NoText, Unreadable
+from retrieval.errors import NoText, Unreadable, UnsupportedFile
 from retrieval.types import Place
 
 GERMAN = "Über die Größe der Brücke: schön, süß und öffentlich.\n"
@@ -250,6 +250,14 @@ def test_document_comes_back_equal_from_its_packed_form():
 def test_damaged_packed_form_is_refused(packed):
     with pytest.raises(ValueError, match=r".+"):
         unpack(packed)
+
+
+@pytest.mark.parametrize("name", ["a.docx", "a.PPTX", "a.xlsx", "a.odt", "a.epub"])
+def test_package_that_is_cut_short_is_damage_and_not_to_be_unpacked(parsed, name):
+    with pytest.raises(Unreadable, match="damaged"):
+        parsed(b"PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\x00!\x00", name)
+    with pytest.raises(UnsupportedFile, match="Unpack it"):
+        parsed(b"PK\x03\x04\x14\x00\x06\x00\x08\x00\x00\x00!\x00", "a.zip")
 
 
 def test_text_under_the_name_of_a_packed_format_is_damage(parsed):
