@@ -19,7 +19,7 @@ LOCKS := requirements.lock requirements-dev.lock
 UNWANTED := ^(torch|torchvision|torchaudio|triton|sentence-transformers|nvidia|cuda)[a-z0-9-]*==
 
 .PHONY: help demo test check coverage quality format lint types locks lock model clean docs \
-	walk-openai2 walk-node integrations fuzz bench-api
+	walk-openai2 walk-node integrations fuzz bench-api bench-ingest
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -110,6 +110,9 @@ fuzz: $(VENV)/.dev build/schemathesis/.made  ## schemathesis over our descriptio
 
 bench-api: $(VENV)/.dev  ## requests a second and latency of metadata and lists
 	$(PY) benchmarks/metadata.py
+
+bench-ingest: $(VENV)/.dev  ## what indexing costs, stage by stage, and beside the model alone
+	$(PY) benchmarks/ingest.py $(ARGS)
 
 # --- set-up: a second run finds the stamps and takes no time -----------------------------
 
