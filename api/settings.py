@@ -45,8 +45,8 @@ class Settings:
     )
     embedder: str = _setting(
         "all-MiniLM-L6-v2",
-        "Embedding model of new vector stores; any sentence-transformers name"
-        " with the `models` extra, or `hash`.",
+        "Embedding model of new vector stores: this one, the same with `-int8`, any"
+        " sentence-transformers name with the `models` extra, or `hash`.",
     )
     also_embedders: str = _setting(
         "", "Further embedding models whose vector stores are served too, separated by commas."
@@ -74,6 +74,16 @@ class Settings:
     embeddings_query_prefix: str = _setting("", "What it wants before a query.")
     embeddings_batch_texts: int = _setting(32, "Texts in one request to it.")
     embeddings_timeout_s: float = _setting(60.0, "Seconds to wait for one answer of it.")
+    reranker: str | None = _setting(
+        None,
+        "Cross-encoder that reads the best hits again: a sentence-transformers name or folder,"
+        " with the `models` extra.",
+    )
+    rerank_base_url: str | None = _setting(
+        None, "Base URL of a server with /rerank that does so instead (TEI, vLLM, Cohere, Jina)."
+    )
+    rerank_model: str | None = _setting(None, "Its model, where it has several.")
+    rerank_api_key: str | None = _setting(None, "Its API key.")
     workers: int = _setting(2, "Files that one process indexes at a time.")
     max_file_bytes: int = _setting(512 * _MIB, "Largest file that is taken, in bytes.")
     max_upload_bytes: int = _setting(8192 * _MIB, "Largest file that is taken in parts, in bytes.")

@@ -120,7 +120,7 @@ def load_server_embedder(
     n_prefix = len(_server_spans(server, tokenizer, server.document_prefix))
     margin = 1 if server.tokenizer_file else _FOREIGN_MARGIN
     return ServerEmbedder(
-        id=_recorded(f"{server.model}@{_fingerprint(vectors)}", known_ids),
+        id=_recorded(f"{server.model}@{_revision(vectors)}", known_ids),
         dim=vectors.shape[1],
         max_tokens=(server.max_tokens - _SPARE_TOKENS) // margin - n_prefix,
         _connection=connection,
@@ -173,28 +173,25 @@ def _batches(counts: Sequence[int], server: EmbeddingServer) -> Iterator[list[in
         yield batch
 
 
-def _fingerprint(vectors: Vectors) -> str:
-    """16 hex digits: the signs of the vectors' mean along fixed directions."""
+def _revision(vectors: Vectors) -> str:
+    """The dimension, and 16 hex digits: signs of the vectors' mean along fixed directions."""
     n_columns = vectors.shape[1]
     stream = hashlib.shake_256(b"sourcebook").digest(_FINGERPRINT_BITS * n_columns)
     directions = np.frombuffer(stream, np.uint8).reshape(_FINGERPRINT_BITS, n_columns) & 1
     along = (2.0 * directions - 1.0) @ vectors.mean(axis=0)
-    return bytes(np.packbits(along > 0)).hex()
+    return f"{n_columns}-{bytes(np.packbits(along > 0)).hex()}"
 
 
 def _recorded(id: str, known_ids: Collection[str]) -> str:
-    """The id, or the recorded one of the same model with a fingerprint next to it."""
-    name, _, bits = id.rpartition("@")
+    """The id, or the recorded one of the same model and dimension with a fingerprint next to it."""
+    stem, _, bits = id.rpartition("-")
     for known in known_ids:
-        known_name, _, known_bits = known.rpartition("@")
-        if known_name == name and _n_different(bits, known_bits) <= _SAME_MODEL_BITS:
+        known_stem, _, known_bits = known.rpartition("-")
+        if known_stem == stem and _n_different(bits, known_bits) <= _SAME_MODEL_BITS:
             return known
     return id
 
 
 def _n_different(one: str, other: str) -> int:
-    """Bits in which two fingerprints differ; all of them if the other is none."""
-    try:
-        return (int(one, 16) ^ int(other, 16)).bit_count()
-    except ValueError:
-        return _FINGERPRINT_BITS
+    """Bits in which two fingerprints differ."""
+    return (int(one, 16) ^ int(other, 16)).bit_count()

@@ -1,5 +1,6 @@
 """Models behind a `/v1/embeddings` server, with a real one that misbehaves on purpose."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -184,10 +185,12 @@ def test_prefixes_go_before_texts_and_queries(load, served):
 
 def test_the_fingerprint_tells_models_apart_and_stands_rounding(load, served):
     one = load()
-    assert one.id.startswith("some/model@")
+    assert re.fullmatch(r"some/model@64-[0-9a-f]{16}", one.id)
     served.noise = 1e-4
-    assert load(known_ids=[one.id, "other@00"]).id == one.id
+    assert load(known_ids=["other@00", "some/model@48-00ff", one.id]).id == one.id
     served.noise = 0.0
+    changed = load(known_ids=[one.id], document_prefix="passage: ")  # other vectors, so another id
+    assert changed.id != one.id
     served.model = type(served.model)(dim=48, max_tokens=10**6)
     assert load(known_ids=[one.id]).id != one.id
 
