@@ -89,8 +89,8 @@ def _assemble(read: _Read, outline: Outline, structure: Structure, assembler: As
                 assembler.add(item.part.text, kind=kind, place=place)
         assembler.add(read.rest.get(number, ""), place=place)
         if number in read.scans:
-            lines, size, scale = read.scans[number]
-            ocr.add_page(assembler, lines, page=number, size=size, scale=scale, place=place)
+            seen, scale = read.scans[number]
+            ocr.add_page(assembler, seen, page=number, scale=scale, place=place)
 
 
 def _place(page: int, structure: Structure) -> Place:

@@ -15,8 +15,7 @@ _MAX_SIDE = 3_000  # pixels; the recogniser makes larger pages smaller again
 class Scan(NamedTuple):
     """A page as it was recognised."""
 
-    lines: list[ocr.Line]
-    size: tuple[float, float]  # of the page as it is shown, in points
+    seen: ocr.Seen
     scale: float  # pixels a point
 
 
@@ -25,7 +24,7 @@ def read_scans(pdf: pdfium.PdfDocument, numbers: list[int]) -> dict[int, Scan]:
     if not ocr.is_installed():
         return {}
     found = {number: _scan(pdf, number) for number in numbers}
-    return {number: scan for number, scan in found.items() if scan and scan.lines}
+    return {number: scan for number, scan in found.items() if scan and scan.seen.lines}
 
 
 def _scan(pdf: pdfium.PdfDocument, number: int) -> Scan | None:
@@ -37,6 +36,6 @@ def _scan(pdf: pdfium.PdfDocument, number: int) -> Scan | None:
         scale = min(_SCALE, _MAX_SIDE / max(width, height))
         bitmap = page.render(scale=scale, rev_byteorder=True, prefer_bgrx=False)
         pixels = bitmap.to_numpy()[:, :, :3].copy()
-        return Scan(ocr.read_page(pixels), (width, height), scale)
+        return Scan(ocr.read_page(pixels), scale)
     finally:
         page.close()

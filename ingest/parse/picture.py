@@ -36,10 +36,9 @@ def read(path: Path, media_type: str) -> Document:
     assembler = Assembler(media_type)
     n_pages, unread = 0, []
     for n_pages, pixels in enumerate(_frames(path), start=1):
-        lines = ocr.read_page(pixels)
-        height, width = pixels.shape[:2]
-        ocr.add_page(assembler, lines, page=n_pages, size=(width, height))
-        unread += [] if lines else [n_pages]
+        seen = ocr.read_page(pixels)
+        ocr.add_page(assembler, seen, page=n_pages)
+        unread += [] if seen.lines else [n_pages]
     return assembler.document(n_pages=n_pages, unread_pages=tuple(unread), if_empty=_NOTHING)
 
 

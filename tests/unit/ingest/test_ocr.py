@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from functools import partial
 
+import numpy as np
 import pytest
 from document_checks import check_invariants
 from PIL import Image, ImageDraw, ImageFont
@@ -13,7 +14,7 @@ from ingest.boxes import boxes_of
 from ingest.parse import ocr, parse
 from ingest.parse.advice import PICTURES, refusal
 from ingest.parse.assemble import Assembler
-from ingest.parse.ocr import Line
+from ingest.parse.ocr import Line, Seen
 from ingest.sandbox import Sandbox
 from retrieval.boxes import Box
 from retrieval.errors import FileFailed, NoText, Unreadable, UnsupportedFile
@@ -76,7 +77,7 @@ def test_lines_become_paragraphs_and_rows_with_their_boxes():
         ),
     ]
     assembler = Assembler("image/png")
-    ocr.add_page(assembler, lines, page=3, size=(300.0, 400.0), scale=2.0)
+    ocr.add_page(assembler, Seen(lines, 600, 800), page=3, scale=2.0)
     document = assembler.document()
     check_invariants(document)
     assert document.text == (
@@ -86,6 +87,16 @@ def test_lines_become_paragraphs_and_rows_with_their_boxes():
     assert (first.place.first_page, first.lines.page, first.lines.width) == (3, 3, 300.0)
     assert first.lines.boxes == (Box(50, 50, 250, 60), Box(50, 62, 150, 72))
     assert rows[1].lines.boxes == (Box(50, 135, 240, 145),)
+
+
+@pytest.mark.parametrize("turn", [0, 1, 2, 3])
+def test_boxes_are_those_of_the_picture_as_it_was_given(turn):
+    width, height = 60, 40
+    pixels = np.zeros((height, width, 1), np.uint8)
+    pixels[5:9, 20:33] = 1
+    turned = np.argwhere(np.rot90(pixels, turn)[:, :, 0])
+    (top, left), (bottom, right) = turned.min(axis=0), turned.max(axis=0) + 1
+    assert Seen([], width, height, turn).as_given(Box(left, top, right, bottom)) == (20, 5, 33, 9)
 
 
 @without_extra
@@ -127,6 +138,20 @@ def test_text_of_a_scan_is_read_with_its_boxes(file, sandbox, kind):
     (box,) = found.boxes
     assert box.left / found.width == pytest.approx(60 / 900, abs=0.02)
     assert box.top / found.height == pytest.approx(150 / 400, abs=0.04)
+
+
+@with_extra
+@pytest.mark.parametrize("degrees", [90, 180, 270])
+def test_turned_scan_is_read_the_right_way_up(file, sandbox, degrees):
+    image = page().rotate(degrees, expand=True)
+    document = sandbox.parse(file(saved(image, "PNG")), filename="scan.png")
+    assert flat(document.text) == flat(" ".join(LINES))
+    drawn = document.blocks[0].lines
+    assert (drawn.width, drawn.height) == image.size
+    left, top, right, bottom = (round(side) for side in drawn.boxes[0])
+    shown = np.asarray(image)[top : bottom + 1, left : right + 1]
+    assert shown.min() == 0  # ink
+    assert (right - left > bottom - top) == (degrees == 180)
 
 
 @with_extra
