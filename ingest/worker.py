@@ -12,28 +12,33 @@ another thread takes its place, so a small upload never waits for a large one.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import logging
 import os
 import secrets
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
-from typing import IO
 
 from ingest.failures import Retry, TooManyAttempts, decide
 from ingest.interruptible import Interruptible
+from ingest.os_process import hold_lock, is_free, lower_priority
 from ingest.pipeline import LostLease, Tools, ingest
 from ingest.sandbox import Limits, Sandbox
 from retrieval.embedder import Embedder
 from retrieval.errors import FileFailed, NotFound, StoreError, Unavailable
 from retrieval.store import Store
-from retrieval.store.jobs import BULK_FIRST, LEASE_S, ONLY_INTERACTIVE, Job, Preference, Step
+from retrieval.store.jobs import (
+    BULK_FIRST,
+    LEASE_S,
+    ONLY_BULK,
+    ONLY_INTERACTIVE,
+    Job,
+    Preference,
+    Step,
+)
 from retrieval.store.progress import COMMITTING, CUTTING, PARSING
 
 # A file that takes the whole process down with it must not do so for ever; kills from outside
@@ -49,8 +54,8 @@ _NOTE_S = 0.5  # how often progress is written
 EXPRESS_S = 5.0
 _MAX_DEMOTED = 2
 _MANY_CHUNKS = 500  # that take noticeably long to commit
-# Of 20 steps of Linux's. Threads that searches wait for get the processor when they want it,
-# the others get all of the rest.
+# In steps of Linux's. What somebody waits for gets the processor when it wants it, bulk work
+# gets all of the rest.
 BULK_NICENESS = 19
 
 logger = logging.getLogger("sourcebook.worker")
@@ -62,9 +67,9 @@ class Stopping(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What a thread does: which jobs it takes, and how politely."""
+    """What a thread is there for, and how politely it works."""
 
-    preference: Preference
+    name: str
     niceness: int
 
 
@@ -139,10 +144,10 @@ class Worker:
         self._active_lock = threading.Lock()
         self._locks = store.folder / "locks"
         self.owner = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(4)}"
-        self._alive = _lock_file(self._locks, self.owner)
+        self._alive = hold_lock(self._locks, self.owner)
         self._embedder_of = embedder_of
-        self._express = Lane(ONLY_INTERACTIVE, 0)
-        self._bulk = Lane(BULK_FIRST, BULK_NICENESS)
+        self._express = Lane("express", 0)
+        self._bulk = Lane("bulk", BULK_NICENESS)
         self._threads: list[threading.Thread] = []
         for target in (self._keep_alive, self._watch):
             self._start(target)
@@ -174,16 +179,23 @@ class Worker:
     # --- the threads that work ----------------------------------------------------------------
 
     def _work(self, lane: Lane) -> None:
-        _lower_priority(lane.niceness)
+        lower_priority(lane.niceness)
         with Sandbox() as sandbox:
             while not self._stop.is_set():
-                job = self._claim_patiently(lane.preference)
+                job = self._claim_patiently(self._preference(lane))
                 if job is None:
                     self._rest()
                     with self._wake:
                         self._wake.wait(_POLL_S)
                 elif self._run(UnderWay(job, lane, sandbox, self._stop)).is_demoted:
                     return  # another thread has taken the place of this one
+
+    def _preference(self, lane: Lane) -> Preference:
+        """What a thread takes; one of low priority leaves to the other what that can take now."""
+        if lane is self._express:
+            return ONLY_INTERACTIVE
+        is_busy = any(run.lane is self._express for run in self._under_way())
+        return BULK_FIRST if is_busy else ONLY_BULK
 
     def _rest(self) -> None:
         """Tell what changed, once, when no thread has work any more."""
@@ -252,7 +264,7 @@ class Worker:
     def _as_polite(self, run: UnderWay, model: Embedder) -> Embedder:
         """The model; its threads are as polite as the one that calls it."""
         if run.is_demoted:
-            _lower_priority(self._bulk.niceness)
+            lower_priority(self._bulk.niceness)
         return model
 
     def _end(self, job: Job, error: Exception) -> None:
@@ -358,30 +370,4 @@ class Worker:
         """Those of `owners` on this machine whose process is gone."""
         here = f"{socket.gethostname()}-"
         others = (owner for owner in owners if owner != self.owner and owner.startswith(here))
-        return [owner for owner in others if _is_free(self._locks / owner)]
-
-
-def _lower_priority(niceness: int) -> None:
-    """Of this thread and of all that it starts; without effect where it is that low already."""
-    if sys.platform == "linux" and niceness:  # elsewhere only whole processes have one
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
-
-
-def _lock_file(folder: Path, name: str) -> IO[str]:
-    folder.mkdir(exist_ok=True)
-    handle = (folder / name).open("w")
-    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    return handle
-
-
-def _is_free(path: Path) -> bool:
-    """Whether nobody holds the lock; its file goes with its owner."""
-    try:
-        with path.open("r+") as handle, contextlib.suppress(BlockingIOError):
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            path.unlink(missing_ok=True)
-            return True
-    except FileNotFoundError:
-        return True
-    return False
+        return [owner for owner in others if is_free(self._locks / owner)]

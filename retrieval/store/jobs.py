@@ -31,6 +31,7 @@ SMALL_FILE_BYTES: Final = 8 << 20
 Preference = Sequence[tuple[int, int]]
 IN_ORDER: Final[Preference] = ((INTERACTIVE, _LOWEST),)
 ONLY_INTERACTIVE: Final[Preference] = ((INTERACTIVE, BULK - 1),)
+ONLY_BULK: Final[Preference] = ((BULK, _LOWEST),)
 BULK_FIRST: Final[Preference] = ((BULK, _LOWEST), (INTERACTIVE, BULK - 1))
 
 _READY: Final = "owner IS NULL AND run_after = 0 AND priority BETWEEN ? AND ?"
