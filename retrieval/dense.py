@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.plan import Plan
-from retrieval.postings import offsets, ranges
+from retrieval.postings import first_best, offsets, ranges
 from retrieval.segment import Segment
 from retrieval.types import Vectors
 from retrieval.view import Allowed, View
@@ -113,23 +113,23 @@ class Sims:
 
     windows: NDArray[np.float64]  # end to end
     start: NDArray[np.int64]  # (n,) where each chunk's begin
-    n: NDArray[np.int64]  # (n,) how many it has
     best_rows: Vectors  # (n, dim) the vector of each chunk's best window
 
     @classmethod
     def of(cls, view: View, chunks: NDArray[np.int64], vector: NDArray[np.float32]) -> Sims:
         """Of chunks of the view, in their order."""
-        pieces: list[NDArray[np.float64]] = [np.empty(0)] * len(chunks)
+        n = np.empty(len(chunks), dtype=np.int64)
+        for segment, positions, local in view.by_segment(chunks):
+            n[positions] = segment.chunk_n_windows[local]
+        start = offsets(n)[:-1]
+        windows = np.empty(int(n.sum()), dtype=np.float64)
         rows = np.empty((len(chunks), len(vector)), dtype=np.float32)
         for segment, positions, local in view.by_segment(chunks):
-            sims, starts, n = _window_sims(segment, local, vector)
-            for position, chunk, start, size in zip(positions, local, starts, n, strict=True):
-                pieces[position] = sims[start : start + size]
-                best = segment.chunk_window[chunk] + int(np.argmax(pieces[position]))
-                rows[position] = segment.vectors[best]
-        sizes = np.fromiter(map(len, pieces), np.int64, len(pieces))
-        windows = np.concatenate(pieces) if pieces else np.empty(0)
-        return cls(windows, offsets(sizes)[:-1], sizes, rows)
+            sims, starts, sizes = _window_sims(segment, local, vector)
+            windows[ranges(start[positions], sizes)] = sims
+            best, _ = first_best(sims, starts)
+            rows[positions] = segment.vectors[segment.chunk_window[local] + best]
+        return cls(windows, start, rows)
 
     def at(self, places: NDArray[np.int64]) -> NDArray[np.float64]:
         """The cosine of one window of each chunk, given by its place within the chunk."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval import keyword
-from retrieval.postings import offsets, ranges
+from retrieval.postings import first_best, offsets, ranges
 from retrieval.segment import Segment
 from retrieval.view import View
 
@@ -54,16 +54,9 @@ def matches(view: View, chunks: NDArray[np.int64], idf: Mapping[str, float]) -> 
         in_window, in_head = found[:, : -len(local) or None], found[:, -len(local) :]
         counts[:, positions] = np.add.reduceat(in_window, starts, axis=1) + in_head
         share = weights @ (in_window > 0)
-        best[positions] = np.maximum.reduceat(share, starts)
-        where[positions] = _first_best(share, starts)
+        where[positions], best[positions] = first_best(share, starts)
         head[positions] = weights @ (in_head > 0)
     return Matches(tuple(wanted), weights, counts, best, where, head)
-
-
-def _first_best(values: Floats, starts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The place of the greatest value of each run, the first of equals, from the run's start."""
-    runs = np.split(values, starts[1:])
-    return np.fromiter((int(np.argmax(run)) for run in runs), np.int64, len(starts))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -135,16 +136,22 @@ def _shared_terms(
     """New terms, each with its weight in the leading texts times its idf, and its idf."""
     weights: defaultdict[str, float] = defaultdict(float)
     for text, score in zip(leading, fused, strict=False):
-        counts = Counter(terms(text[:_FEEDBACK_CHARS]))
-        for term, n in counts.items():
-            weights[term] += max(float(score), _LEAST) * n / (n + keyword.K1)
-    idf = {term: keyword.idf(view, term) for term in weights if _is_new(term, known)}
+        worth = max(float(score), _LEAST)
+        for term, weight in _weights(text[:_FEEDBACK_CHARS]):
+            weights[term] += worth * weight
+    idf = {term: keyword.idf(view, term) for term in weights if term not in known}
     best = sorted(idf, key=lambda term: (-weights[term] * idf[term], term))[:_N_NEW_TERMS]
     return {term: (weights[term] * idf[term], idf[term]) for term in best if idf[term] > 0}
 
 
-def _is_new(term: str, known: Mapping[str, float]) -> bool:
-    return term not in known and term not in STOP_WORDS and len(term) >= _MIN_TERM_CHARS
+@lru_cache(maxsize=1024)  # some chunks lead for many queries
+def _weights(text: str) -> tuple[tuple[str, float], ...]:
+    """Each term that may be a new one, with how much its count weighs."""
+    return tuple(
+        (term, n / (n + keyword.K1))
+        for term, n in Counter(terms(text)).items()
+        if term not in STOP_WORDS and len(term) >= _MIN_TERM_CHARS
+    )
 
 
 def _pairs(view: View, chunks: NDArray[np.int64], question: str) -> Floats:

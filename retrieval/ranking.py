@@ -15,6 +15,7 @@ from retrieval.legs import Legs
 from retrieval.phrases import N_CANDIDATES, Texts, quoted, shares
 from retrieval.snapshot import Reader
 from retrieval.types import Query
+from retrieval.view import View
 
 
 def rank(
@@ -38,14 +39,18 @@ def rank(
         return recipe_2024_11_15.rank(legs, vector, n=n)
     wanted = quoted(text)
     first = legs.blended(vector, n=max(n, N_CANDIDATES if wanted else light.N_RANKED))
-    signs = threshold.Signs.of(first, legs.words)
     if query.ranker == "none":
-        return replace(first, scores=threshold.first_confidence(first.fused, signs)).head(n)
+        return _calibrated(first, legs.view, threshold.FIRST).head(n)
     if wanted:
         held = shares(legs.view, first, texts, wanted)
         first = first.reordered(first.fused + light.WEIGHTS["phrase"] * held)
     best = _by_light(legs, texts, first, text=text, vector=vector, wanted=wanted)
-    return replace(best, scores=threshold.confidence(best.fused, signs)).head(n)
+    return _calibrated(best, legs.view, threshold.LIGHT).head(n)
+
+
+def _calibrated(ranked: Candidates, view: View, curve: threshold.Curve) -> Candidates:
+    signs = threshold.Signs.of(ranked.fused, view)
+    return replace(ranked, scores=curve.at(ranked.fused, signs))
 
 
 def _by_light(

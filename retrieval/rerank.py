@@ -113,9 +113,11 @@ def reranked(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray
     """
     spread = float(np.ptp(second)) if len(second) else 0.0
     if not spread:
+        return first  # it tells none from another
+    trust = _trust(first, second)
+    if not trust:
         return first
     place = (second - second.min()) / spread
-    trust = _trust(first, second)
     odds = np.log(first / (1 - first)) + trust * _REACH * (place - place.mean())
     moved: NDArray[np.float64] = 1 / (1 + np.exp(-odds))
     return moved

@@ -9,46 +9,57 @@ be off, which `retrieval.calibrate` mends with judged queries of one's own.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.candidates import Candidates
-from retrieval.keyword import Keywords
+from retrieval.view import View
 
-# A hit at least this sure is one to rely on; see `docs/RANKING.md` for what it keeps and drops.
-CONFIDENT = 0.5
+# A hit at least this sure is one to rely on: of questions that the files do not answer, one in
+# twenty has such a hit; of questions whose best hit is relevant, nineteen in twenty keep it
+# (decision 0016).
+CONFIDENT = 0.085
 
-_TOP = 10
+_TENTH = 10
+# Best hits below this ranking score are rare for questions that the files answer.
+_KNEE = 0.65
+_MAX_BELOW = 0.3
+# Relevance is rarer among the chunks of large stores of long documents. Below some 1,300 chunks
+# that counts by degrees, below 150 not at all; beyond what the fit has seen it counts no further.
+_GATE = (5.0, 7.2)  # log of chunks
+_LONG = (0.9, -0.7, 0.6)  # log of windows a chunk: middle, and how far from it
+_LARGE = (7.3, -0.5, 0.9)  # log of chunks: the same
 
 
 @dataclass(frozen=True, slots=True)
 class Signs:
     """What tells how good the hits of a query are altogether; the same for all its hits."""
 
-    best_cosine: float
-    best_keyword: float  # B / (B + scale) of the best match
-    tenth_cosine: float  # how steeply the cosines fall
-    covered: float  # the best BM25 as a share of its upper bound
+    best: float  # ranking score of the first hit
+    tenth: float  # ranking score of the tenth, or last, hit
+    n_chunks: int  # live ones of the vector store
+    n_windows: int
 
     @classmethod
-    def of(cls, first: Candidates, words: Keywords) -> Signs:
-        """Of the first ranking, best first, at least ten long where so many are allowed."""
-        if not len(first.chunks):
-            return cls(0.0, 0.0, 0.0, 0.0)
-        cosines = np.sort(first.dense)[::-1]
-        best = float(first.keyword.max())
-        return cls(
-            best_cosine=float(cosines[0]),
-            best_keyword=best / (best + words.scale),
-            tenth_cosine=float(cosines[min(_TOP, len(cosines)) - 1]),
-            covered=best / max(words.bound, 1.0),
-        )
+    def of(cls, fused: NDArray[np.float64], view: View) -> Signs:
+        """Of a ranking's scores, best first."""
+        top = fused[:_TENTH]
+        best, tenth = (float(top[0]), float(top[-1])) if len(top) else (0.0, 0.0)
+        return cls(best, tenth, view.n_chunks, view.n_windows)
 
     def row(self) -> NDArray[np.float64]:
-        """The signs as numbers, in order."""
-        return np.array([self.best_cosine, self.best_keyword, self.tenth_cosine, self.covered])
+        """What the curve weighs: (5,)."""
+        n = math.log(max(1, self.n_chunks))
+        size = math.log(max(1, self.n_windows) / max(1, self.n_chunks))
+        gate = min(1.0, max(0.0, (n - _GATE[0]) / (_GATE[1] - _GATE[0])))
+        long, large = (
+            gate * min(high, max(low, value - middle))
+            for value, (middle, low, high) in ((size, _LONG), (n, _LARGE))
+        )
+        below = min(_MAX_BELOW, max(0.0, _KNEE - self.best))
+        return np.array([self.best, gate * self.tenth, long, large, below])
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +67,7 @@ class Curve:
     """Logistic: confidence = 1 / (1 + exp(-(slope · fused + signs · weights + shift)))."""
 
     slope: float  # above 0, so that the order stays as it is
-    signs: tuple[float, float, float, float]
+    signs: tuple[float, float, float, float, float]  # of `Signs.row`
     shift: float
 
     def at(self, fused: NDArray[np.float64], signs: Signs) -> NDArray[np.float64]:
@@ -66,18 +77,10 @@ class Curve:
         return scores
 
 
-FIRST = Curve(6.10, (0.0, 0.0, 0.0, 0.0), -3.70)  # of the first ranking, `ranker: none`
-LIGHT = Curve(6.10, (0.0, 0.0, 0.0, 0.0), -3.70)  # of the built-in ranker, `auto`
-
-
-def first_confidence(fused: NDArray[np.float64], signs: Signs) -> NDArray[np.float64]:
-    """Calibrate the first ranking's scores."""
-    return FIRST.at(fused, signs)
-
-
-def confidence(fused: NDArray[np.float64], signs: Signs) -> NDArray[np.float64]:
-    """Calibrate the light ranker's scores."""
-    return LIGHT.at(fused, signs)
+# Fitted by benchmarks/fit_ranking.py, but for the weight of best hits below the knee, which is
+# set so that foreign questions stand apart.
+FIRST = Curve(12.61, (-2.43, -4.03, -2.59, 1.70, 0.0), -4.81)  # first ranking, `ranker: none`
+LIGHT = Curve(8.35, (-3.64, -2.68, -2.81, 1.76, -25.0), -3.15)  # the built-in ranker, `auto`
 
 
 def keeps(score: float, min_score: float) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,11 @@ class MemoryStore:
             (int(end) - len(text) - 1, int(end) - 1) for text, end in zip(texts, ends, strict=True)
         ]
         self.files[file_n] = Kept(change, list(texts), content, spans)
+
+    def head(self, file_n: int, headings: Sequence[str], *, title: str = "") -> None:
+        """Headings for the chunks of a file, and a title, before anybody reads it."""
+        kept = self.files[file_n]
+        kept.content = replace(kept.content, headings=headings, title=title)
 
     def set_attributes(self, file_n: int, attributes: Mapping[str, Any]) -> None:
         self.now += 1

@@ -91,7 +91,7 @@ def test_feedback_vector_is_unit_and_lies_between() -> None:
     assert fuse.towards(query, opposite.astype(np.float32)) is query
 
 
-SIGNS = threshold.Signs(0.6, 0.5, 0.4, 0.3)
+SIGNS = threshold.Signs(0.6, 0.5, n_chunks=400, n_windows=900)
 
 
 @pytest.mark.parametrize("curve", [threshold.LIGHT, threshold.FIRST])
