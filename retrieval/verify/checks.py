@@ -19,7 +19,15 @@ from retrieval.verify.edits import (
     replaced_units,
 )
 from retrieval.verify.names import Name, knows
-from retrieval.verify.polarity import denials, opposites
+from retrieval.verify.polarity import (
+    IMPLICIT,
+    Denial,
+    denials,
+    doubled,
+    is_verbal,
+    opposites,
+    weakly_denied,
+)
 from retrieval.verify.quantities import Quantity, same
 from retrieval.verify.source import Reading, Source
 from retrieval.verify.units import YEAR_S
@@ -166,20 +174,46 @@ def check_units(how: Comparison) -> Amiss:
 def check_denial(claim: Reading, run: Reading, how: Comparison) -> Amiss:
     """Negation: whether the claim denies what the run states, or the other way round.
 
-    Of a near copy the edits tell. Else words of denial proper are counted: each must have some
-    denial on the other side, be it one that is in the meaning of a word.
+    Of a near copy the edits tell. Else each word of denial proper must have some denial on the
+    other side, be it one that is in the meaning of a word, and must not deny what is said there.
     """
     if how.is_copy and how.equal >= _NEAR:
         return Amiss(conflicts=1) if denial_changed(how) else Amiss()
     ours, theirs = denials(claim.text), denials(run.text)
     turned = _turned(claim, run)
-    for mine, others in ((ours, theirs), (theirs, ours)):
-        explicit = [d for d in mine if d.explicit]
-        if len(explicit) > len(others) + len(turned) and not (
-            len(explicit) % 2 == 0 and not others  # "without it, it won't"
-        ):
-            return Amiss(conflicts=1, shown=tuple(d.cue for d in explicit))
+    pairs = ((ours, theirs, claim, run), (theirs, ours, run, claim))
+    for mine, others, here, there in pairs:
+        wrong = _unmatched(mine, others, here, there, n_turned=len(turned))
+        if wrong:
+            return Amiss(conflicts=1, shown=tuple(dict.fromkeys(d.cue for d in wrong)))
     return Amiss()
+
+
+def _unmatched(
+    mine: list[Denial], others: list[Denial], here: Reading, there: Reading, *, n_turned: int
+) -> list[Denial]:
+    """The denials of one side that the other side does not share."""
+    explicit = [d for d in mine if d.explicit]
+    if not explicit:
+        return []
+    n_shared = len(others) + n_turned + weakly_denied(here.folded_words, there.folded_words)
+    is_even = len(explicit) % 2 == 0 and not others  # "without it, it won't"
+    if len(explicit) > n_shared and not is_even:
+        return explicit
+    if (twice := doubled(mine)) and others and not any(d.explicit for d in others):
+        return twice
+    if n_turned:
+        return []
+    return [d for d in explicit if is_verbal(d) and _is_stated(d, others, here, there)]
+
+
+def _is_stated(denial: Denial, others: list[Denial], here: Reading, there: Reading) -> bool:
+    """Whether the other side states, outside of its own denials, just what this one denies."""
+    stem = here.content.get(denial.governed)
+    if stem is None or stem not in there.stems or "'" in denial.governed.replace("’", "'"):
+        return False
+    words = {word for word, each in there.content.items() if each == stem}
+    return not any(words & (other.reach | {other.cue}) for other in others)
 
 
 _NEAR = 0.75  # so near a copy that its edits tell all
@@ -189,7 +223,12 @@ def _turned(claim: Reading, run: Reading) -> list[str]:
     """Words of the claim whose opposites stand in the run, though neither has both."""
     mine = [w for w in claim.folded_words if w not in run.folded_words]
     others = [w for w in run.folded_words if w not in claim.folded_words]
-    return [word for word in mine if any(opposites(word, other) for other in others)]
+    return [
+        word
+        for word in mine
+        if word not in IMPLICIT
+        and any(opposites(word, other) for other in others if other not in IMPLICIT)
+    ]
 
 
 _QUOTED = re.compile(

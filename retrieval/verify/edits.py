@@ -80,6 +80,8 @@ def compare(claim: Sequence[Word], source: Sequence[Word]) -> Comparison:
         for n, (tag, i1, i2, j1, j2) in enumerate(codes)
         if tag != "equal" and not (tag == "delete" and n in {0, len(codes) - 1})
     ]
+    if codes and codes[-1][0] == "delete" and _is_denial(source[codes[-1][1]].folded):
+        edits.append(Edit((source[codes[-1][1]],), ()))  # "those that do" for "that do not"
     return Comparison(n_equal / max(1, len(b)), tuple(edits))
 
 

@@ -1,8 +1,6 @@
-"""How much of a claim's meaning a run of sentences has: words, words of like meaning, the whole.
+"""How alike a claim and a run of sentences are: the words they share, and their vectors.
 
-Words count by how rare they are in the source. A word that the run does not have is compared by
-its vector with those that the claim does not use; vectors of words are kept, since a language has
-only so many.
+Words count by how rare they are in the source. Vectors are kept, since a source is asked again.
 """
 
 from __future__ import annotations
@@ -10,7 +8,6 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,20 +18,7 @@ from retrieval.verify.source import Reading, Source
 if TYPE_CHECKING:
     from retrieval.embedder import Embedder
 
-# Cosine of two words' vectors: below the first they have nothing in common, from the second on
-# they mean the same. Unrelated words of MiniLM have about 0.25, synonyms 0.6 to 0.85.
-_UNLIKE, _ALIKE = 0.25, 0.70
-_FOREIGN = 0.2  # on the scale between them: like nothing in the run
 _N_KEPT = 20_000  # vectors, 1.5 kB each
-_MAX_WORDS = 14  # of one run that are compared, the rarest
-
-
-@dataclass(frozen=True, slots=True)
-class Likeness:
-    """Shares from 0 to 1, but for `cosine`."""
-
-    cosine: float  # of the whole
-    foreign: float  # of the claim's words that nothing in the run resembles
 
 
 class Vectorised:
@@ -72,24 +56,3 @@ def exact_share(claim: Reading, run: Reading, source: Source) -> float:
     weights = [source.weights.get(stem, source.rare) for stem in claim.content.values()]
     held = [stem in run.stems for stem in claim.content.values()]
     return float(np.dot(weights, held) / (sum(weights) or 1.0)) if weights else 1.0
-
-
-def likeness(claim: Reading, run: Reading, source: Source, vectors: Vectorised) -> Likeness:
-    """Compare by words and by meaning; costs the vectors that are not known yet."""
-    open_ours = [word for word, stem in claim.content.items() if stem not in run.stems]
-    open_theirs = [word for word, stem in run.content.items() if stem not in claim.stems]
-    open_theirs.sort(key=lambda word: -source.weights.get(run.content[word], source.rare))
-    open_theirs = open_theirs[:_MAX_WORDS]
-    rows = vectors.of([claim.text, run.text, *open_ours, *open_theirs])
-    cosine = float(rows[0] @ rows[1])
-    ours, theirs = rows[2 : 2 + len(open_ours)], rows[2 + len(open_ours) :]
-    near = ours @ theirs.T if len(ours) and len(theirs) else np.zeros((len(ours), len(theirs)))
-    best = _ramp(near.max(1)) if near.shape[1] else np.zeros(len(ours))
-    return Likeness(
-        cosine=cosine,
-        foreign=float((best < _FOREIGN).sum()) / max(1, len(claim.content)),
-    )
-
-
-def _ramp(cosines: np.ndarray) -> np.ndarray:
-    return np.clip((cosines - _UNLIKE) / (_ALIKE - _UNLIKE), 0.0, 1.0)

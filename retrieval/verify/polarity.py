@@ -10,6 +10,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from retrieval.analysis import STOP_WORDS
+
 _TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)*|[.,;:!?()—–]")
 
 # Words of denial proper.
@@ -24,24 +26,39 @@ IMPLICIT = frozenset(
     str.split("""
     fail fails failed failing failure refuse refuses refused refusing forbid forbids forbidden
     forbade prohibit prohibits prohibited ban bans banned deny denies denied lack lacks lacked
-    lacking absent absence avoid avoids avoided prevent prevents prevented exclude excludes excluded
-    excluding excepted reject rejects rejected unable impossible illegal invalid inadvisable
-    unaffected unchanged
-    untouched unsupported unlike unlikely missing miss misses missed stop stops stopped cease ceases
-    ceased lose loses lost omit omits omitted ignore ignores ignored free exempt spared skip drop
-    dropped abolished exception save only solely merely few little but rather instead unavailable
-    incapable void zero nil insufficient incomplete unequal inconsistent ended ends end discontinued
-    blocked suspended separately separate otherwise alone apart override overrides disadvantage
-    beyond outside remaining remain remains stay stays stayed untouched until except save deleted
-    delete deletes removed remove removes gone default before disappear disappears disappeared vanish vanishes lapsed expired less fewer limited restricted resisted vetoed held maximum most
-    exclusively excessive sole decline declined rejected neglect neglects refrain refrains
+    lacking absent absence avoid avoids avoided prevent prevents prevented exclude excludes
+    excluded excluding excepted reject rejects rejected unable impossible illegal invalid
+    inadvisable unaffected unchanged untouched unsupported unlike unlikely missing miss misses
+    missed stop stops stopped cease ceases ceased lose loses lost omit omits omitted ignore
+    ignores ignored exempt spared skip abolished exception unavailable incapable insufficient
+    incomplete unequal inconsistent discontinued blocked suspended separately separate alone
+    apart disadvantage outside deleted delete deletes removed remove removes gone disappear
+    disappears disappeared vanish vanishes lapsed expired resisted vetoed held decline declined
+    neglect neglects refrain refrains free drop dropped ended kept void
     """)
+)
+# Words that may take the place of a denial, if the denying side has one of the same kind: "not
+# before June" is "until June", "no more than two" is "only two".
+_WEAK = (
+    frozenset(str.split("until till before default otherwise override overrides once")),
+    frozenset(
+        str.split("""
+        most maximum only solely merely just few fewer less little but sole exclusively excessive
+        limited restricted beyond remaining remain remains stay stays stayed instead zero nil under
+        below exceed exceeds exceeded exceeding reach reaches reached
+        """)
+    ),
+)
+_BOUNDARY = frozenset(
+    str.split(
+        ". , ; : ! ? ( ) — – but although though because whereas while which who that and or"
+    )
 )
 # Opposites: a claim with one for the other says the contrary.
 _OPPOSITES = str.split("""
 increase/decrease increased/decreased increases/decreases rise/fall rose/fell risen/fallen
 raised/lowered raise/lower grew/shrank gain/lose gained/lost gains/loses more/less more/fewer
-most/least before/after earlier/later early/late ahead/behind above/below over/under
+most/least before/after earlier/later early/late full-time/part-time ahead/behind above/below over/under
 higher/lower high/low longer/shorter long/short longest/shortest larger/smaller large/small
 largest/smallest bigger/smaller faster/slower fast/slow first/last always/never all/none
 all/no every/no accept/reject accepted/rejected accepts/rejects allow/forbid allowed/forbidden
@@ -71,10 +88,16 @@ for _pair in _OPPOSITES:
     _OPPOSITE_OF.setdefault(_one, set()).add(_other)
     _OPPOSITE_OF.setdefault(_other, set()).add(_one)
 _NEGATED_PREFIX = re.compile(r"(?:un|in|im|il|ir|dis|non)(?=[a-z]{4})")
+_VERBAL = frozenset({"not", "never", "cannot"})
 _CONTRACTED = re.compile(r"n['’]t$")
+_LIGHT = STOP_WORDS | frozenset(
+    str.split(
+        "been being any more longer yet ever also only very all each every so much many just"
+    )
+)
 _BUT = re.compile(
     r"\b(?:everything|everyone|everybody|everywhere|all|nothing|nowhere|none|nobody|no one) but\b"
-    r"|\bout of (?:the )?reach\b|\bin place of\b|\bon top of\b|\bfar from\b|\bin vain\b|\binstead of\b",
+    r"|\bout of (?:the )?reach\b|\bin place of\b|\bon top of\b|\bfar from\b|\bin vain\b|\binstead of\b|\brather than\b",
     re.IGNORECASE,
 )
 # Idioms in which nothing is denied.
@@ -93,23 +116,49 @@ class Denial:
 
     cue: str
     explicit: bool  # a word of denial proper
+    governed: str  # the first word of content behind it in its clause; "" if none is
+    reach: frozenset[str]  # the words behind it in its clause; all of them if it is implicit
 
 
 def denials(text: str) -> list[Denial]:
     """Every negation of a text, in order.
 
-    >>> [(d.cue, d.explicit) for d in denials("It does not stop, although it fails often.")]
-    [('not', True), ('stop', False), ('fails', False)]
+    >>> [(d.cue, d.governed) for d in denials("It does not stop, although it fails often.")]
+    [('not', 'stop'), ('stop', ''), ('fails', 'often')]
     """
     plain = _IDIOMS.sub(",", _BUT.sub("excepted", text))
     words = [match[0].casefold() for match in _TOKEN.finditer(plain)]
     found = []
-    for word, after in zip(words, [*words[1:], ""], strict=True):
+    for at, word in enumerate(words):
         explicit = word in EXPLICIT or bool(_CONTRACTED.search(word))
-        is_number = word == "no" and after == "."  # "No. 5"
+        is_number = word == "no" and words[at + 1 : at + 2] == ["."]  # "No. 5"
         if (explicit or word in IMPLICIT) and not is_number:
-            found.append(Denial(word, explicit))
+            behind = _behind(words, at)
+            governed = next((each for each in behind if each not in _LIGHT), "")
+            before = [] if explicit else _behind(words[::-1], len(words) - 1 - at)
+            found.append(Denial(word, explicit, governed, frozenset(behind + before)))
     return found
+
+
+def _behind(words: list[str], at: int) -> list[str]:
+    rest = words[at + 1 :]
+    end = next((n for n, word in enumerate(rest) if word in _BOUNDARY), len(rest))
+    return rest[:end]
+
+
+def is_verbal(denial: Denial) -> bool:
+    """Whether it denies what a verb says, and not that there is something."""
+    return denial.cue in _VERBAL or bool(_CONTRACTED.search(denial.cue))
+
+
+def doubled(given: list[Denial]) -> list[Denial]:
+    """Denials that deny a denial, such as the "not" of "is not forbidden"."""
+    return [each for each in given if each.explicit and each.governed in IMPLICIT]
+
+
+def weakly_denied(denying: frozenset[str], other: frozenset[str]) -> bool:
+    """Whether both sides have words that may stand for a denial, of one kind but not the same."""
+    return any(denying & group and (other - denying) & group for group in _WEAK)
 
 
 def opposites(one: str, other: str) -> bool:

@@ -27,7 +27,7 @@ from retrieval.verify.checks import (
     check_units,
 )
 from retrieval.verify.edits import Comparison, compare
-from retrieval.verify.likeness import Likeness, Vectorised, exact_share, likeness
+from retrieval.verify.likeness import Vectorised, exact_share
 from retrieval.verify.quantities import same
 from retrieval.verify.source import Reading, Source
 
@@ -41,27 +41,28 @@ _N_TRIED = 3  # sentences around which runs are tried
 _RUN_COST = 0.1
 _MIN_STATED = 2  # words, numbers or dates
 _N_SOURCES = 256  # kept, most recently used
-_N_COMPARED = 6  # sentences compared by meaning, if words leave it open
+_N_COMPARED = 4  # sentences compared by meaning, if words leave it open
 _CERTAIN = 0.6  # share of the claim that a sentence must hold to be the one beyond doubt
 _CLEAR = 0.3  # how much more it must hold than the next one
 _FIGURES = 0.2  # what numbers and dates add to the share of words
 _COPY = 0.75  # share of equal words from which on meaning need not be compared
 
 WEIGHTS = {
-    "bias": 0.8,
-    "cosine": 2.1,
-    "foreign": -1.5,
-    "unlike": -2.6,
+    "bias": -1.1,
+    "cosine": 4.5,
+    "unlike": -1.0,
     "number_conflict": -5.7,
     "number_missing": -4.0,
-    "date_conflict": -5.6,
-    "date_missing": -4.3,
+    "date_conflict": -5.2,
+    "date_missing": -4.0,
     "unit": -4.0,
-    "name_conflict": -5.5,
-    "name_missing": -3.5,
-    "denial": -4.8,
-    "quote": -4.6,
+    "name_conflict": -5.3,
+    "name_missing": -3.8,
+    "denial": -4.0,
+    "quote": -5.0,
 }
+# Of a claim that a check has found wrong, meaning is not compared: it could not make up for that.
+_NEUTRAL = 0.7
 _UNLIKE = 0.6  # cosine from which down it counts twice
 REASONS = {
     "number_conflict": "number", "number_missing": "number", "date_conflict": "date",
@@ -209,25 +210,18 @@ def _signs(
         "denial": check_denial(claim, run, how),
         "quote": check_quotes(claim, source),
     }
-    like = _likeness(claim, run, source, how, vectors)
-    return Signs({**_like_values(like), **_amiss_values(found)}, _shown(found), run)
+    amiss = _amiss_values(found)
+    cosine = _NEUTRAL if any(amiss.values()) else _cosine(claim, run, how, vectors)
+    values = {"cosine": cosine, "unlike": max(0.0, _UNLIKE - cosine), **amiss}
+    return Signs(values, _shown(found), run)
 
 
-def _likeness(
-    claim: Reading, run: Reading, source: Source, how: Comparison, vectors: Vectorised
-) -> Likeness:
-    """Of a near copy the words alone, which saves the vectors."""
-    if how.equal < _COPY:
-        return likeness(claim, run, source, vectors)
-    return Likeness(how.equal, 1.0 - exact_share(claim, run, source))
-
-
-def _like_values(like: Likeness) -> dict[str, float]:
-    return {
-        "cosine": like.cosine,
-        "foreign": like.foreign,
-        "unlike": max(0.0, _UNLIKE - like.cosine),
-    }
+def _cosine(claim: Reading, run: Reading, how: Comparison, vectors: Vectorised) -> float:
+    """Likeness of meaning; of a near copy the share of equal words, which costs nothing."""
+    if how.equal >= _COPY:
+        return how.equal
+    rows = vectors.of([claim.text, run.text])
+    return float(rows[0] @ rows[1])
 
 
 def _amiss_values(found: dict[str, Amiss]) -> dict[str, float]:

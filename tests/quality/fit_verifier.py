@@ -5,11 +5,16 @@ Logistic regression with a penalty, on sentences whose truth is known. Prints th
 """
 
 import random
+import tempfile
+from pathlib import Path
 
 import numpy as np
 
+from api.engine import Engine
+from api.settings import Settings
 from retrieval.verify.verifier import WEIGHTS
-from tests.quality.verify_cases import KINDS, corrupted, paraphrases, verbatim
+from tests.quality.conftest import CORPUS, STORE
+from tests.quality.verify_cases import KINDS, corpus_texts, corrupted, paraphrases, verbatim
 
 PENALTY = 0.5
 N_FOLDS = 5
@@ -63,16 +68,13 @@ def all_cases(texts, *, n_each=72, seed=7):
 
 
 def main():
-    import tempfile
-    from pathlib import Path
-
-    from retrieval.verify import Verifier
-    from tests.quality.conftest import corpus_texts, opened
-
-    with tempfile.TemporaryDirectory() as folder, opened(Path(folder)) as engine:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Engine.open(settings=Settings(data=Path(folder))) as engine,
+    ):
+        engine.add(CORPUS / "files", store=STORE)
         cases = all_cases(corpus_texts(engine))
-        verifier = Verifier(engine.embedder)
-        signs = [verifier.signs(case.claim, case.passage).values for case in cases]
+        signs = [engine.verifier.signs(case.claim, case.passage).values for case in cases]
     x = np.array([[sign[name] for name in NAMES] for sign in signs], float)
     kinds = [case.kind for case in cases]
     y = np.isin(kinds, ["verbatim", "paraphrase"]).astype(float)

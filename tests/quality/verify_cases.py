@@ -11,6 +11,7 @@ from pathlib import Path
 
 from retrieval.analysis import STOP_WORDS, terms
 from retrieval.cite import text_units
+from retrieval.types import PageRequest
 from retrieval.verify.source import Reading
 
 FOLDER = Path(__file__).parent / "faithful"
@@ -53,6 +54,13 @@ def corpus_pairs():
     """File, beginning of the sentence, paraphrase, of corpus.txt."""
     lines = (FOLDER / "corpus.txt").read_text("utf-8").splitlines()
     return [tuple(p.strip() for p in line.split("|", 2)) for line in lines if "|" in line]
+
+
+def corpus_texts(engine):
+    """File name → text as it was indexed, of every file in the vector store of the corpus."""
+    store_id = engine.resolve_store("sample-corpus").id
+    attached = engine.attachments(store_id, PageRequest(limit=100)).items
+    return {each.filename: engine.content(store_id, each.file_id) for each in attached}
 
 
 def paraphrases(texts):
@@ -229,7 +237,7 @@ def quote(case, rng, world):
     return rng.choice(_TEMPLATES).format(invented)
 
 
-def wrong_file(case, rng, world):
+def wrong_file(case, _rng, _world):
     """The sentence as it stands, its passage that of another document."""
     return case.claim
 
