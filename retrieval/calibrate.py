@@ -21,6 +21,7 @@ _EDGE = 1e-6  # log-odds of 0 and 1 are infinite
 _MIN_SLOPE = 0.05  # lower would all but forget the order
 _PULL = 0.5  # towards no change, in judged hits: keeps few judgments from going to extremes
 _STEPS = 50
+_MAX_ODDS = 30.0  # beyond, a share is 0 or 1 to twelve digits
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +40,7 @@ class Calibration:
         """`apply`, element by element."""
         if self.slope == 1.0 and self.shift == 0.0:
             return scores
-        bent: NDArray[np.float64] = 1 / (1 + np.exp(-(self.slope * _odds(scores) + self.shift)))
-        return bent
+        return _share(self.slope * _odds(scores) + self.shift)
 
 
 def calibrate(
@@ -90,13 +90,19 @@ def _odds(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     return odds
 
 
+def _share(odds: NDArray[np.float64]) -> NDArray[np.float64]:
+    share: NDArray[np.float64] = 1 / (1 + np.exp(-np.clip(odds, -_MAX_ODDS, _MAX_ODDS)))
+    return share
+
+
 def _logistic(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, float]:
     """Slope and shift of greatest likelihood, pulled a little towards 1 and 0."""
     rows = np.stack([x, np.ones_like(x)], axis=1)
     at, rest = np.array([1.0, 0.0]), np.array([1.0, 0.0])
     for _ in range(_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(rows @ at, -30, 30)))
+        p = _share(rows @ at)
         slope = rows.T @ (p - y) + _PULL * (at - rest)
         bend = rows.T @ (rows * (p * (1 - p))[:, None]) + _PULL * np.eye(2)
-        at = at - np.linalg.solve(bend, slope)
+        # Newton's step, never a long one: where few hits are judged it may overshoot for ever.
+        at = at - np.clip(np.linalg.solve(bend, slope), -1, 1)
     return float(at[0]), float(at[1])
