@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from api.commands.calibrate import calibrate
 from api.commands.eval import evaluate
 from api.commands.index import index
 from api.commands.jobs import jobs
 from api.commands.reembed import reembed
 from api.commands.retry import retry
+from api.commands.search import search
 from api.commands.text import TEXT
 from api.commands.verify import verify
 from api.printing import (
@@ -22,9 +24,7 @@ from api.printing import (
     as_date,
     errors_shown,
     fail,
-    hit_as_dict,
     print_answer,
-    print_hit,
     print_json,
     print_table,
 )
@@ -85,43 +85,7 @@ def serve(data: Path | None, *, host: str | None, port: int | None, is_open: boo
 main.add_command(index)
 
 
-@main.command()
-@click.argument("query", type=TEXT)
-@_store_option
-@_filter_option
-@click.option("-k", "limit", default=10, show_default=True, help="How many hits, 1 to 50.")
-@click.option("--min-score", default=0.0, show_default=True, help="Drop hits below, 0 to 1.")
-@_json_option
-@_boxes_option
-@click.pass_obj
-def search(
-    data: Path | None,
-    *,
-    query: str,
-    store: str,
-    filters: str | None,
-    limit: int,
-    min_score: float,
-    as_json: bool,
-    boxes: bool,
-) -> None:
-    """Search a vector store."""
-    with errors_shown(), _engine(data) as engine:
-        result = engine.find(
-            query,
-            store=store,
-            filters=_json_value(filters),
-            limit=limit,
-            min_score=min_score,
-            boxes=boxes and as_json,
-        )
-    if as_json:
-        print_json({"queries": result.queries, "hits": [hit_as_dict(hit) for hit in result.hits]})
-        return
-    for rank, hit in enumerate(result.hits, start=1):
-        print_hit(rank, hit, query=query)
-    if not result.hits:
-        click.echo("Nothing found.")
+main.add_command(search)
 
 
 @main.command()
@@ -271,6 +235,7 @@ def _all(list_page: Any) -> Iterator[Any]:
         after = last.file_id if hasattr(last, "file_id") else last.id
 
 
+main.add_command(calibrate)
 main.add_command(evaluate)
 main.add_command(jobs)
 main.add_command(retry)

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from api.resources import Resources
 from api.settings import Settings
-from retrieval.errors import Conflict, StoreBusy
+from retrieval.calibrate import Calibration, calibrate
+from retrieval.errors import Conflict, InvalidQuery, StoreBusy
 from retrieval.filters import parse_filter
-from retrieval.search import search
+from retrieval.search import Run, run
 from retrieval.types import (
     Attributes,
     Citation,
@@ -29,6 +30,8 @@ from retrieval.types import (
     VectorStore,
 )
 from retrieval.verify import MIN_SUPPORT
+from retrieval.view import View
+from retrieval.why_not import WhyNot, why_not
 
 if TYPE_CHECKING:
     from api.answer.check import Checked, Source
@@ -41,6 +44,7 @@ Found = TypeVar("Found", Hit, Citation)
 # How stale `last_active_at` may be: a write for every search would cost more than the search.
 _TOUCH_S = 10
 _SNAPSHOT_ATTEMPTS = 5
+_JUDGED_HITS = 10  # of each query that a calibration is fitted on
 
 
 class Engine(Resources):
@@ -91,7 +95,8 @@ class Engine(Resources):
             Conflict: a vector store has expired.
             IncompatibleStore: a vector store is of another embedding model.
         """
-        results = [self._search_one(store_id, query) for store_id in dict.fromkeys(store_ids)]
+        made = [self._search_one(store_id, query)[1] for store_id in dict.fromkeys(store_ids)]
+        results = [each.result for each in made]
         hits = sorted(
             (hit for result in results for hit in result.hits), key=lambda hit: -hit.score
         )
@@ -127,26 +132,105 @@ class Engine(Resources):
 
         return with_boxes(self, found)
 
-    def _search_one(self, store_id: str, query: Query) -> SearchResult:
+    def why_not(
+        self, store_id: str, query: Query, names: Sequence[str]
+    ) -> tuple[SearchResult, tuple[WhyNot, ...]]:
+        """The hits of one vector store, and what became of files or chunks that were named.
+
+        Args:
+            store_id: of the vector store.
+            query: what is searched for.
+            names: ids of files, or of chunks as hits have them (`file-…:3`).
+
+        Raises:
+            As `search`, and InvalidQuery: a name cannot be one.
+        """
+        wanted = [_file_and_chunk(name) for name in names]
+        view, made = self._search_one(store_id, query)
+        found = (why_not(view, made, query, file_id=f, chunk_ordinal=n) for f, n in wanted)
+        return made.result, tuple(found)
+
+    def judged_scores(
+        self, store: str, judged: Sequence[tuple[str, Callable[[Hit], bool]]]
+    ) -> tuple[list[list[float]], list[list[bool]]]:
+        """Scores as they are built in of each query's first ten hits, and which are relevant.
+
+        Args:
+            store: id or name.
+            judged: the text of each query, and what says of a hit whether it is relevant.
+        """
+        store_id = self.resolve_store(store).id
+        scores, relevant = [], []
+        for text, says in judged:
+            query = Query((text,), limit=_JUDGED_HITS)
+            hits = self._search_one(store_id, query, calibrated=False)[1].result.hits
+            scores.append([hit.score for hit in hits])
+            relevant.append([says(hit) for hit in hits])
+        return scores, relevant
+
+    def calibrate(
+        self, store: str, scores: Sequence[Sequence[float]], relevant: Sequence[Sequence[bool]]
+    ) -> Calibration:
+        """Bend a vector store's scores to fit its judged queries, from the next search on.
+
+        Args:
+            store: id or name.
+            scores: of each query's hits, as `judged_scores` gives them.
+            relevant: whether each of them is.
+
+        Raises:
+            InvalidRequest: no hit is relevant, or all are.
+        """
+        fitted = calibrate(scores, relevant)
+        store_id = self.resolve_store(store).id
+        with self.store.write() as tables:
+            tables.calibrations.put(store_id, fitted)
+        return fitted
+
+    def uncalibrate(self, store: str) -> None:
+        """Go back to the scores as they are built in."""
+        store_id = self.resolve_store(store).id
+        with self.store.write() as tables:
+            tables.calibrations.remove(store_id)
+
+    def calibration(self, store: str) -> Calibration | None:
+        """How a vector store's scores are bent; None where they are as built in."""
+        store_id = self.resolve_store(store).id
+        with self.store.read() as view:
+            return view.calibrations.of(store_id)
+
+    def _search_one(
+        self, store_id: str, query: Query, *, calibrated: bool = True
+    ) -> tuple[View, Run]:
         attempts_left = _SNAPSHOT_ATTEMPTS
         while True:
             attempts_left -= 1
             try:
-                return self._search_snapshot(store_id, query)
+                return self._search_snapshot(store_id, query, calibrated=calibrated)
             except StoreBusy:  # commits outran this snapshot; a new one catches up with them
                 if not attempts_left:
                     raise
 
-    def _search_snapshot(self, store_id: str, query: Query) -> SearchResult:
+    def _search_snapshot(
+        self, store_id: str, query: Query, *, calibrated: bool
+    ) -> tuple[View, Run]:
         with self.store.read() as view:
             store = view.vector_stores.get(store_id)
             if store.expired:
                 raise Conflict("vector_store", store.id, state="expired")
             embedder = self.embedder_of(store_id, store.model_id)
             index = self._indexes.view(view.commits, store_id, model_id=embedder.id)
-            result = search(view.commits, index, embedder, query, vector_store_id=store_id)
+            made = run(
+                view.commits,
+                index,
+                embedder,
+                query,
+                vector_store_id=store_id,
+                reranker=self.reranker,
+                calibration=view.calibrations.of(store_id) if calibrated else None,
+            )
         self._touch(store)
-        return result
+        return index, made
 
     def ask(
         self,
@@ -252,3 +336,18 @@ class Engine(Resources):
         if self.store.clock() - store.last_active_at >= _TOUCH_S:
             with self.store.write() as tables:
                 tables.vector_stores.touch(store.id)
+
+
+def _file_and_chunk(name: str) -> tuple[str, int | None]:
+    """The parts of a file's or a hit's id.
+
+    >>> _file_and_chunk("file-abc:3"), _file_and_chunk("file-abc")
+    (('file-abc', 3), ('file-abc', None))
+    """
+    file_id, colon, ordinal = name.partition(":")
+    if not file_id or (colon and not (ordinal.isascii() and ordinal.isdigit())):
+        raise InvalidQuery(
+            f"Invalid 'why_not': expected the id of a file or of a hit, but got '{name}'.",
+            param="sourcebook.why_not",
+        )
+    return file_id, int(ordinal) if colon else None

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from api.embedders import Embedders
+from api.rerankers import load_reranker
 from api.settings import Settings
 from api.sweeper import Sweeper
 from ingest.sandbox import Limits
@@ -16,6 +17,7 @@ from ingest.worker import Worker
 from retrieval.embedder import Embedder
 from retrieval.errors import NotFound, Unavailable
 from retrieval.indexes import Indexes
+from retrieval.rerank import Reranker
 from retrieval.store import Store
 from retrieval.verify import Verifier
 
@@ -36,6 +38,9 @@ class Opened:
         self.embedders = Embedders(settings, self._recorded_models)
         self._runner_lock = threading.Lock()
         self._runner: Runner | None = None
+        self._reranker_lock = threading.Lock()
+        self._reranker: Reranker | None = None
+        self._knows_reranker = False
         self._verifier_lock = threading.Lock()
         self._verifier: Verifier | None = None
 
@@ -79,6 +84,19 @@ class Opened:
             if self._verifier is None:
                 self._verifier = Verifier(self.embedder)
             return self._verifier
+
+    @property
+    def reranker(self) -> Reranker | None:
+        """What reads the best hits again; None if the settings name nothing, as by default."""
+        with self._reranker_lock:
+            if not self._knows_reranker:
+                self._reranker = load_reranker(self.settings)
+                self._knows_reranker = True
+            return self._reranker
+
+    @reranker.setter
+    def reranker(self, reranker: Reranker | None) -> None:
+        self._reranker, self._knows_reranker = reranker, True
 
     @property
     def runner(self) -> Runner:

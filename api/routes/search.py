@@ -26,9 +26,13 @@ def routes(engine: Engine) -> APIRouter:
         vector_store_id: StoreId, given: Annotated[SearchRequest, Depends(body(SearchRequest))]
     ) -> JSONResponse:
         want = wanted(given.sourcebook, always=engine.settings.places)
-        result = engine.search([vector_store_id], given.to_query())
+        names, missing = given.sourcebook.why_not if given.sourcebook else None, None
+        if names is None:
+            result = engine.search([vector_store_id], given.to_query())
+        else:
+            result, missing = engine.why_not(vector_store_id, given.to_query(), names)
         if want.boxes:
             result = replace(result, hits=tuple(with_boxes(engine, hit) for hit in result.hits))
-        return JSONResponse(results_body(result, want))
+        return JSONResponse(results_body(result, want, missing))
 
     return router

@@ -14,6 +14,7 @@ from typing_extensions import TypedDict
 from api.wire.fields import ATTRIBUTES_SCHEMA, METADATA_SCHEMA
 from api.wire.files import PURPOSES
 from api.wire.indexing import BatchExtension, FileOrigin
+from retrieval.why_not import Stage
 
 closed = with_config(ConfigDict(extra="forbid"))
 
@@ -322,6 +323,29 @@ class ExplanationObject(TypedDict):
     keyword: LegObject
     fused: float
     query: str
+    features: dict[str, float]
+    weights: dict[str, float]
+    reranker: float | None
+
+
+@closed
+class WhyNotObject(TypedDict):
+    """What became of a file or a chunk in a search; the last four where it was ranked."""
+
+    file_id: str
+    chunk_ordinal: int | None
+    stage: Stage
+    rank: int | None
+    score: float | None
+    last_score: float | None
+    explanation: ExplanationObject | None
+
+
+@closed
+class SearchExtension(TypedDict):
+    """With `sourcebook.why_not`: the stage that each named file or chunk reached."""
+
+    why_not: list[WhyNotObject]
 
 
 @closed
@@ -356,6 +380,7 @@ class SearchResultsPage(TypedDict):
     data: list[SearchHit]
     has_more: Literal[False]
     next_page: None
+    sourcebook: NotRequired[SearchExtension]
 
 
 @closed

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
 from api.wire.filters import Filters
-from api.wire.sourcebook import Wanted, hit_extension
+from api.wire.sourcebook import Wanted, WantedOfSearch, hit_extension, search_extension
 from api.wire.validation import Closed, empty, kind_of, refuse, too_long
 from retrieval.filters import parse_filter
 from retrieval.types import Hit, HybridWeights, Query, Ranker, SearchResult
+from retrieval.why_not import WhyNot
 
 DEFAULT_RESULTS = 10
 MAX_RESULTS = 50
@@ -150,7 +152,7 @@ class SearchRequest(Closed):
     max_num_results: int | None = Field(default=None, ge=1, le=MAX_RESULTS)
     filters: Filters = None
     ranking_options: RankingOptions | None = None
-    sourcebook: Wanted | None = None
+    sourcebook: WantedOfSearch | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -164,6 +166,7 @@ class SearchRequest(Closed):
             InvalidFilter: `filters` is malformed.
         """
         options = self.ranking_options or RankingOptions()
+        beyond = self.sourcebook or WantedOfSearch()
         return Query(
             texts=self.query,
             filter=parse_filter(self.filters),
@@ -172,18 +175,29 @@ class SearchRequest(Closed):
             ranker=options.ranker_name(),
             weights=options.weights(),
             rewrite=bool(self.rewrite_query),
+            neighbours=beyond.neighbours or 0,
+            max_tokens=beyond.max_tokens,
         )
 
 
-def results_body(result: SearchResult, want: Wanted) -> dict[str, Any]:
-    """The page of search results; `search_query` is an array even for one query."""
-    return {
+def results_body(
+    result: SearchResult, want: Wanted, missing: Sequence[WhyNot] | None = None
+) -> dict[str, Any]:
+    """The page of search results; `search_query` is an array even for one query.
+
+    Args:
+        result: the hits.
+        want: what each carries beyond the contract.
+        missing: what became of files and chunks that the request asked about; None if of none.
+    """
+    page = {
         "object": "vector_store.search_results.page",
         "search_query": list(result.queries),
         "data": [_hit_body(hit, want) for hit in result.hits],
         "has_more": False,
         "next_page": None,
     }
+    return page if missing is None else {**page, "sourcebook": search_extension(missing)}
 
 
 def _hit_body(hit: Hit, want: Wanted) -> dict[str, Any]:

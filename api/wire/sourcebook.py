@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Annotated, Any, Final
+
+from pydantic import Field, StringConstraints
 
 from api.wire.validation import Closed
-from retrieval.types import Hit
+from retrieval.types import MAX_NEIGHBOURS, Hit
+from retrieval.why_not import WhyNot
+
+MAX_NAMES: Final = 100
+Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]  # of a file or a hit
 
 
 class Wanted(Closed):
@@ -17,6 +24,14 @@ class Wanted(Closed):
     explain: bool | None = None
 
 
+class WantedOfSearch(Wanted):
+    """What a search request asks for beyond the contract; the last three shape its answer."""
+
+    neighbours: int | None = Field(default=None, ge=0, le=MAX_NEIGHBOURS)
+    max_tokens: int | None = Field(default=None, ge=1)
+    why_not: list[Name] | None = Field(default=None, max_length=MAX_NAMES)
+
+
 def wanted(given: Wanted | None, *, always: bool) -> Wanted:
     """`given` with absences filled in from `always`, the server's setting."""
     asked = given or Wanted()
@@ -25,6 +40,11 @@ def wanted(given: Wanted | None, *, always: bool) -> Wanted:
         boxes=bool(asked.boxes),  # never by a setting: they cost some milliseconds a hit
         explain=always if asked.explain is None else asked.explain,
     )
+
+
+def search_extension(found: Sequence[WhyNot]) -> dict[str, Any]:
+    """The `sourcebook` object of a page of hits: what became of what was asked for by name."""
+    return {"why_not": [asdict(each) for each in found]}
 
 
 def hit_extension(hit: Hit, want: Wanted) -> dict[str, Any] | None:

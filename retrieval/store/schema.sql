@@ -364,3 +364,14 @@ CREATE TABLE api_keys (
   created_at INTEGER NOT NULL,
   revoked_at INTEGER
 ) STRICT;
+
+-- How a vector store's scores are bent to fit its own judged queries: log-odds times `slope`,
+-- plus `shift`. Counts for vectors of `model_id` alone.
+CREATE TABLE calibrations (
+  vector_store_n INTEGER PRIMARY KEY REFERENCES vector_stores (n) ON DELETE CASCADE,
+  model_id TEXT NOT NULL,
+  slope REAL NOT NULL,
+  shift REAL NOT NULL,
+  n_queries INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;

@@ -63,3 +63,11 @@ CREATE TABLE new_chunks (
   heading_path TEXT NOT NULL,
   PRIMARY KEY (attachment_n, ordinal)
 ) STRICT, WITHOUT ROWID;
+CREATE TABLE calibrations (
+  vector_store_n INTEGER PRIMARY KEY REFERENCES vector_stores (n) ON DELETE CASCADE,
+  model_id TEXT NOT NULL,
+  slope REAL NOT NULL,
+  shift REAL NOT NULL,
+  n_queries INTEGER NOT NULL,
+  created_at INTEGER NOT NULL
+) STRICT;

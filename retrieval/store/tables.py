@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from retrieval.store.attachments import Attachments
 from retrieval.store.batches import Batches
+from retrieval.store.calibrations import Calibrations
 from retrieval.store.chunks import Chunks
 from retrieval.store.commits import Commits
 from retrieval.store.conversations import Conversations
@@ -30,6 +31,7 @@ class Tables:
     def __init__(self, connection: sqlite3.Connection, clock: Callable[[], float]) -> None:
         self.files = Files(connection, clock)
         self.vector_stores = VectorStores(connection, clock)
+        self.calibrations = Calibrations(connection, clock)
         self.attachments = Attachments(connection, clock)
         self.batches = Batches(connection, clock)
         self.documents = Documents(connection)

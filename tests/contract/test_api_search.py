@@ -224,7 +224,9 @@ def test_extension_is_there_only_when_asked_for(corpus):
     assert found["heading_path"] == []
     assert found["first_line"] == found["last_line"] == 1
     assert found["explanation"]["dense"]["rank"] == 1
-    assert set(found["explanation"]) == {"plan", "dense", "keyword", "fused", "query"}
+    legs = {"plan", "dense", "keyword", "fused", "query"}
+    assert set(found["explanation"]) == legs | {"features", "weights", "reranker"}
+    assert set(found["explanation"]["features"]) == set(found["explanation"]["weights"])
 
 
 def test_span_points_into_the_stored_text(corpus):
@@ -235,6 +237,53 @@ def test_span_points_into_the_stored_text(corpus):
     place = hit["sourcebook"]
     span = stored.data[0].text[place["start_char"] : place["end_char"]]
     assert span == hit["content"][0]["text"]
+
+
+def test_the_stage_of_what_is_not_found_is_told_when_asked(corpus):
+    ids = corpus.ids
+    names = [ids["granite.txt"], f"{ids['oak.txt']}:0", ids["river.txt"], "file-unknown"]
+    condition = {"type": "eq", "key": "kind", "value": "rock"}
+    asked = {"filters": condition, "max_num_results": 1, "sourcebook": {"why_not": names}}
+    page = corpus.post(**asked).json()
+    assert "sourcebook" not in page["data"][0]
+    stages = [each["stage"] for each in page["sourcebook"]["why_not"]]
+    assert stages == ["returned", "filter", "filter", "not_indexed"]
+    below = corpus.post(max_num_results=1, sourcebook={"why_not": [ids["basalt.txt"]]}).json()
+    (basalt,) = below["sourcebook"]["why_not"]
+    assert (basalt["stage"], basalt["rank"], basalt["chunk_ordinal"]) == ("limit", 2, 0)
+    assert 0 < basalt["score"] <= basalt["last_score"]
+    assert basalt["explanation"]["keyword"]["rank"] == 2
+    error = refused(corpus.post(sourcebook={"why_not": ["file-a:b"]}), 400)
+    assert error["param"] == "sourcebook.why_not"
+
+
+def test_hits_are_widened_and_held_to_a_budget_when_asked(service):
+    text = "\n\n".join(f"{name} " * 120 for name in ("Granite", "Basalt", "Gneiss", "Slate"))
+    store = service.client.vector_stores.create()
+    file_id = upload(service, name="rocks.txt", content=text.encode()).id
+    static = {"max_chunk_size_tokens": 130, "chunk_overlap_tokens": 0}
+    chunking = {"type": "static", "static": static}
+    service.client.vector_stores.files.create_and_poll(
+        file_id, vector_store_id=store.id, chunking_strategy=chunking
+    )
+
+    def texts(**sourcebook):
+        path = f"/v1/vector_stores/{store.id}/search"
+        body = {"query": "gneiss", "max_num_results": 1, "sourcebook": sourcebook}
+        return [
+            hit["content"][0]["text"] for hit in service.raw.post(path, json=body).json()["data"]
+        ]
+
+    (plain,), (wide,), (short,) = texts(), texts(neighbours=1), texts(max_tokens=10)
+    assert "Basalt" not in plain
+    assert "Basalt" in wide
+    assert "Slate" in wide
+    assert plain.startswith(short)
+    assert 0 < len(short.split()) <= 10
+    for wrong in ({"neighbours": 11}, {"neighbours": -1}, {"max_tokens": 0}):
+        path = f"/v1/vector_stores/{store.id}/search"
+        error = refused(service.raw.post(path, json={"query": "a", "sourcebook": wrong}), 400)
+        assert error["param"] == f"sourcebook.{next(iter(wrong))}"
 
 
 def test_unknown_extension_key_is_refused(corpus):

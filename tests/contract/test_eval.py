@@ -149,12 +149,8 @@ def test_over_http_the_figures_are_the_same(evaluate, dataset, service: Service)
     assert len(service.client.files.list().data) == n_files == len(TOPICS)
 
 
-def test_judgments_of_ones_own_store(evaluate, tmp_path):
-    with Engine.open(settings=Settings(data=tmp_path / "data", embedder="hash")) as engine:
-        (tmp_path / "notes").mkdir()
-        for name, text in TOPICS.items():
-            (tmp_path / "notes" / f"{name}.md").write_text(text)
-        engine.add(tmp_path / "notes", store="clocks")
+def test_judgments_of_ones_own_store(evaluate, tmp_path, clocks):
+    assert clocks == tmp_path / "data"
     row = {"id": "1", "question": "teeth of the escape wheel", "file": "wheel.md"}
     write_lines(tmp_path / "mine.jsonl", [{**row, "answer": "has thirty teeth"}])
     done = evaluate(tmp_path / "mine.jsonl", "--store", "clocks", "--json")
@@ -178,3 +174,66 @@ def test_known_items_are_the_same_for_the_same_seed(tmp_path):
         empty = engine.create_vector_store(name="empty").id
         with pytest.raises(InvalidRequest, match="No questions can be made"):
             known_items(engine, empty, n=3, seed=1)
+
+
+@pytest.fixture
+def clocks(tmp_path):
+    """A data folder with one vector store, `clocks`, of one file a topic."""
+    (tmp_path / "notes").mkdir()
+    for name, text in TOPICS.items():
+        (tmp_path / "notes" / f"{name}.md").write_text(text)
+    with Engine.open(settings=Settings(data=tmp_path / "data", embedder="hash")) as engine:
+        engine.add(tmp_path / "notes", store="clocks")
+    return tmp_path / "data"
+
+
+def command(data, *arguments, expect=0):
+    words = ["--data", str(data), *map(str, arguments)]
+    done = CliRunner().invoke(main, words, env={"SOURCEBOOK_EMBEDDER": "hash"})
+    assert done.exit_code == expect, done.output
+    return done
+
+
+def test_calibrated_scores_are_lower_where_most_hits_are_wrong(clocks, dataset):
+    search = ("search", "teeth of the wheel", "--store", "clocks", "--json")
+    before = json.loads(command(clocks, *search).stdout)["hits"]
+    dry = command(clocks, "calibrate", dataset, "--store", "clocks", "--dry-run", "--json")
+    assert json.loads(command(clocks, *search).stdout)["hits"] == before
+    done = command(clocks, "calibrate", dataset, "--store", "clocks", "--json")
+    assert json.loads(done.stdout) == json.loads(dry.stdout)
+    assert json.loads(done.stdout)["questions"] == len(QUESTIONS)
+    after = json.loads(command(clocks, *search).stdout)["hits"]
+    assert [hit["filename"] for hit in after] == [hit["filename"] for hit in before]
+    assert [hit["score"] for hit in after] != [hit["score"] for hit in before]
+    again = command(clocks, "calibrate", dataset, "--store", "clocks", "--json")
+    assert json.loads(again.stdout) == json.loads(done.stdout)  # fitted on the built-in scores
+    command(clocks, "calibrate", "--reset", "--store", "clocks")
+    assert json.loads(command(clocks, *search).stdout)["hits"] == before
+    command(clocks, "calibrate", "--store", "clocks", expect=2)
+
+
+def test_search_explains_and_says_why_not(clocks):
+    said = command(
+        clocks,
+        "search",
+        "escape wheel",
+        "--store",
+        "clocks",
+        "-k",
+        "1",
+        "--explain",
+        "--why-not",
+        "bell.md",
+        "--why-not",
+        "wheel.md",
+    ).stdout
+    assert "dense" in said
+    assert "(rank 1)" in said
+    assert "bell.md: limit: it ranks" in said
+    assert "wheel.md: returned" in said
+    missing = command(clocks, "search", "a", "--store", "clocks", "--why-not", "no.md", expect=2)
+    assert "no.md" in missing.stderr
+    mended = command(
+        clocks, "search", "What is an escape wheel?", "--store", "clocks", "--rewrite"
+    )
+    assert mended.stdout.startswith("Searched for: escape wheel")
