@@ -23,7 +23,7 @@ DOCTESTED = [
     "api.cli",
     "api.printing",
     "api.snippet",
-    "ingest.worker",
+    "ingest.failures",
     "retrieval.fuse",
     "retrieval.sentences",
     "api.pages",
