@@ -5,7 +5,7 @@ Each method is one transaction, or one snapshot. `Engine` adds search and answer
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import BinaryIO
 
 from api.indexing import Indexing
@@ -31,6 +31,7 @@ from retrieval.types import (
 )
 
 AUTO = ChunkingStrategy()
+_PIECE_CHARS = 1 << 20
 
 
 class Resources(Indexing):
@@ -263,6 +264,28 @@ class Resources(Indexing):
         if text is None:
             raise Conflict("vector_store_file", file_id, state=attachment.status)
         return text
+
+    def content_pieces(self, store_id: str, file_id: str) -> Iterator[str]:
+        """`content` in pieces of a megabyte or so, each read when it is its turn.
+
+        Raises:
+            NotFound, Conflict: as `content`, at once; the former also later, when the file goes.
+        """
+        with self.store.read() as view:
+            attachment = view.attachments.get(store_id, file_id)
+            extent = view.commits.extent(view.attachments.number(store_id, file_id))
+        if extent is None:
+            raise Conflict("vector_store_file", file_id, state=attachment.status)
+        return self._pieces(file_id, *extent)
+
+    def _pieces(self, file_id: str, document_n: int, n_chars: int) -> Iterator[str]:
+        for start in range(0, n_chars, _PIECE_CHARS):
+            end = min(start + _PIECE_CHARS, n_chars)
+            with self.store.read() as view:
+                piece = view.documents.text(document_n, start, end)
+            if len(piece) != end - start:
+                raise NotFound("file", file_id)
+            yield piece
 
     def blocks(self, store_id: str, file_id: str) -> tuple[Block, ...]:
         """The headings, paragraphs and rows of a file's stored text, each with its place.

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import APIRouter, Depends
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
 from api.routes.inputs import (
     BatchId,
@@ -27,7 +27,7 @@ from api.wire.vector_stores import (
     attachment_body,
     attachments_body,
     batch_body,
-    content_body,
+    content_frames,
 )
 from retrieval.store.progress import FileProgress
 from retrieval.types import Attachment, Page
@@ -91,8 +91,9 @@ def _add_files(router: APIRouter, engine: Engine) -> None:
         return JSONResponse(deleted_body(file_id, "vector_store.file.deleted"))
 
     @router.get("/files/{file_id}/content")
-    def content(vector_store_id: StoreId, file_id: FileId) -> JSONResponse:
-        return JSONResponse(content_body(engine.content(vector_store_id, file_id)))
+    def content(vector_store_id: StoreId, file_id: FileId) -> StreamingResponse:
+        frames = content_frames(engine.content_pieces(vector_store_id, file_id))
+        return StreamingResponse(frames, media_type="application/json")
 
 
 def _add_batches(router: APIRouter, engine: Engine) -> None:

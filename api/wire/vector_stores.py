@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from types import MappingProxyType
 from typing import Annotated, Any, Final
@@ -28,6 +29,8 @@ from retrieval.types import UNSET, Attachment, Batch, BatchMember, Page, Unset, 
 BATCH_OBJECT: Final = "vector_store.files_batch"
 
 NONE_KNOWN: Final[Mapping[str, FileProgress]] = MappingProxyType({})
+
+_HERE: Final = "the text"  # stands in a body for what is put there
 
 MAX_STORE_FILES = 500  # `file_ids` at creation
 MAX_BATCH_FILES = 2000
@@ -233,6 +236,19 @@ def content_body(text: str) -> dict[str, Any]:
         "has_more": False,
         "next_page": None,
     }
+
+
+def content_frames(pieces: Iterable[str]) -> Iterator[bytes]:
+    """The JSON of `content_body` of a text that comes in pieces, of which one is held at a time."""
+    head, tail = _dumped(content_body(_HERE)).split(_dumped(_HERE)[1:-1])
+    yield head.encode()
+    for piece in pieces:
+        yield _dumped(piece)[1:-1].encode("utf-8", "surrogatepass")
+    yield tail.encode()
+
+
+def _dumped(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def batch_body(batch: Batch, *, progress: GroupProgress | None = None) -> dict[str, Any]:

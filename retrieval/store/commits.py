@@ -129,6 +129,15 @@ class Commits:
         ).fetchone()
         return None if row is None or row[0] is None else self._documents.text(int(row[0]))
 
+    def extent(self, file_n: int) -> tuple[int, int] | None:
+        """Row and length in characters of its document, or None like `full_text`."""
+        row = self._connection.execute(
+            "SELECT d.n, d.n_chars FROM attachments a JOIN documents d ON d.n = a.document_n"
+            " WHERE a.n = ?",
+            (file_n,),
+        ).fetchone()
+        return None if row is None else (int(row[0]), int(row[1]))
+
     def blocks(self, file_n: int, start: int = 0, end: int | None = None) -> tuple[Block, ...]:
         """The blocks of the stored text of the attachment in row `file_n`, in order.
 

@@ -258,3 +258,16 @@ def test_batch_of_another_store_is_404(idle):
     mine, other = (idle.client.vector_stores.create() for _ in range(2))
     batch = idle.client.vector_stores.file_batches.create(mine.id, file_ids=[upload(idle).id])
     refused(idle.raw.get(f"/v1/vector_stores/{other.id}/file_batches/{batch.id}"), 404)
+
+
+def test_content_of_a_long_file_comes_whole_and_is_not_held_whole(service):
+    text = "\n\n".join(f'{n}. "Zeile" \\ Ümläut 🙂 {n}.' for n in range(90_000))  # over two pieces
+    store_id, file = ready(service, content=text.encode())
+    page = service.client.vector_stores.files.content(file.id, vector_store_id=store_id)
+    assert [part.text for part in page.data] == [text]
+    assert page.has_more is False
+    reply = service.client.vector_stores.files.with_raw_response.content(
+        file.id, vector_store_id=store_id
+    )
+    assert reply.headers["content-type"] == "application/json"
+    assert "content-length" not in reply.headers, "it would have had to be counted first"
