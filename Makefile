@@ -18,8 +18,8 @@ LOCKS := requirements.lock requirements-dev.lock
 # What torch would bring: gigabytes, and on this platform's index CUDA with them.
 UNWANTED := ^(torch|torchvision|torchaudio|triton|sentence-transformers|nvidia|cuda)[a-z0-9-]*==
 
-.PHONY: help demo test check coverage quality format lint types locks lock model clean docs \
-	walk-openai2 walk-node integrations fuzz bench-api bench-ingest
+.PHONY: help demo test check coverage quality quality-report format lint types locks lock model clean docs \
+	walk-openai2 walk-node integrations fuzz bench-api bench-memory bench-ingest
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,11 @@ JUDGED_SETS ?= ../shared/data
 quality: $(VENV)/.dev  ## judged questions: the sample corpus, and JUDGED_SETS=FOLDER where it is there
 	@test -d '$(JUDGED_SETS)' || echo 'No judged sets in $(JUDGED_SETS): only the sample corpus is measured.'
 	$(if $(wildcard $(JUDGED_SETS)),SOURCEBOOK_JUDGED_SETS='$(JUDGED_SETS)') $(PY) -m pytest -q -s tests/quality $(ARGS)
+
+KEEP ?= build/quality
+
+quality-report: $(VENV)/.dev  ## write docs/QUALITY.md; KEEP=FOLDER holds indexed sets and vectors
+	$(PY) -m tests.quality.quality_report --sets '$(JUDGED_SETS)' --keep '$(KEEP)'
 
 coverage: $(VENV)/.dev  ## the tests, and which lines and branches they leave out
 	$(PY) -m pytest -q --cov-branch $(CODE:%=--cov=%) --cov-report=term-missing:skip-covered $(ARGS)
@@ -107,6 +112,9 @@ MINUTES ?= 15
 fuzz: $(VENV)/.dev build/schemathesis/.made  ## schemathesis over our description and the published one, MINUTES=15 each
 	$(PY) tests/contract/fuzz.py own --minutes $(MINUTES)
 	$(PY) tests/contract/fuzz.py official --minutes $(MINUTES)
+
+bench-memory: $(VENV)/.dev  ## peak memory of 500 MB of text, 4.5M tokens, a PDF of 2,000 pages; ARGS='pdf --scale 0.1'
+	$(PY) benchmarks/memory.py $(ARGS)
 
 bench-api: $(VENV)/.dev  ## requests a second and latency of metadata and lists
 	$(PY) benchmarks/metadata.py
