@@ -149,15 +149,15 @@ class Worker:
         self._express = Lane("express", 0)
         self._bulk = Lane("bulk", BULK_NICENESS)
         self._threads: list[threading.Thread] = []
-        for target in (self._keep_alive, self._watch):
-            self._start(target)
+        self._beat_at = 0.0
+        self._start(partial(self._every, _NOTE_S, self._keep_alive))
+        self._start(partial(self._every, _LOOK_S, self._watch))
         for lane in (self._express, *([self._bulk] * n_threads)):
             self._start(partial(self._work, lane))
 
     def _start(self, target: Callable[[], None]) -> None:
-        name = f"sourcebook-worker-{len(self._threads)}"
-        thread = threading.Thread(target=target, name=name, daemon=True)
-        self._threads.append(thread)
+        thread = threading.Thread(target=target, name="sourcebook-worker", daemon=True)
+        self._threads = [*(each for each in self._threads if each.is_alive()), thread]
         thread.start()
 
     def wake(self) -> None:
@@ -169,10 +169,9 @@ class Worker:
         """Stop at the next step, parsing at once; jobs under way go back to the queue."""
         self._stop.set()
         self.wake()
-        for thread in self._threads:
-            while thread.is_alive():
-                self._interrupt(lambda _: True)
-                thread.join(_LOOK_S)
+        while alive := [thread for thread in self._threads if thread.is_alive()]:
+            self._interrupt(lambda _: True)
+            alive[0].join(_LOOK_S)
         self._alive.close()
         (self._locks / self.owner).unlink(missing_ok=True)
 
@@ -184,7 +183,8 @@ class Worker:
             while not self._stop.is_set():
                 job = self._claim_patiently(self._preference(lane))
                 if job is None:
-                    self._rest()
+                    if lane is self._bulk:  # the other one stays ready for what is waited for
+                        self._rest()
                     with self._wake:
                         self._wake.wait(_POLL_S)
                 elif self._run(UnderWay(job, lane, sandbox, self._stop)).is_demoted:
@@ -259,7 +259,8 @@ class Worker:
         """Keep how far a job is, and end it if there is a reason to; a `pipeline.Progress`."""
         run.progress(stage, done, total)
         if stage == COMMITTING and total >= _MANY_CHUNKS:  # while that runs nothing can be written
-            self._note([run])
+            with contextlib.suppress(Unavailable):
+                self._note([run])
 
     def _as_polite(self, run: UnderWay, model: Embedder) -> Embedder:
         """The model; its threads are as polite as the one that calls it."""
@@ -303,17 +304,23 @@ class Worker:
 
     # --- the threads that look after them -----------------------------------------------------
 
+    def _every(self, seconds: float, step: Callable[[], None]) -> None:
+        while not self._stop.wait(seconds):
+            try:
+                step()
+            except Unavailable:  # the next time is soon, and a lease outlasts several beats
+                logger.debug("store_unavailable")
+            except Exception:  # the outermost handler of the thread
+                logger.exception("worker_not_looked_after")
+
     def _keep_alive(self) -> None:
         """Write how far each job is when that changed, and extend its lease in any case."""
-        beat_at = 0.0
-        while not self._stop.wait(_NOTE_S):
-            is_beat = time.monotonic() >= beat_at
-            if is_beat:
-                beat_at = time.monotonic() + _HEARTBEAT_S
-            moved = [run for run in self._under_way() if is_beat or run.step != run.noted]
-            if moved:
-                with contextlib.suppress(Unavailable):  # the lease outlasts several beats
-                    self._note(moved)
+        is_beat = time.monotonic() >= self._beat_at
+        if is_beat:
+            self._beat_at = time.monotonic() + _HEARTBEAT_S
+        moved = [run for run in self._under_way() if is_beat or run.step != run.noted]
+        if moved:
+            self._note(moved)
 
     def _note(self, runs: list[UnderWay]) -> None:
         steps = {run: run.step for run in runs}
@@ -327,12 +334,10 @@ class Worker:
 
     def _watch(self) -> None:
         """End the work on what was cancelled; move aside what keeps others waiting."""
-        while not self._stop.wait(_LOOK_S):
-            runs = self._under_way()
-            if runs:
-                with contextlib.suppress(Unavailable):
-                    self._mark_lost(runs)
-                self._make_way(runs)
+        runs = self._under_way()
+        if runs:
+            self._make_way(runs)
+            self._mark_lost(runs)
 
     def _mark_lost(self, runs: list[UnderWay]) -> None:
         with self._store.snapshot() as view:
