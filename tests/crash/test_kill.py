@@ -118,6 +118,8 @@ def found(engine, word, filename):
 def assert_whole_or_absent(data):
     """Each file has all its chunks, windows and vectors, or none and a job to make them."""
     with closing(sqlite3.connect(data / "sourcebook.db")) as connection:
+        if connection.execute("PRAGMA user_version").fetchone() == (0,):
+            return  # killed before the tables were there, all of which come at once
         rows = connection.execute(
             "SELECT a.status, a.n_chunks,"
             " (SELECT count(*) FROM chunks WHERE attachment_n = a.n),"
