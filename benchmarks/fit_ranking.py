@@ -42,7 +42,7 @@ from retrieval.view import View
 from tests.quality.judged_sets import JudgedSet, load
 
 SETS = ("cranfield", "cisi", "nfcorpus", "financebench", "xquad")
-FITTED = ("dense", "feedback", "expansion", "together", "pairs", "agreement")
+FITTED = ("dense", "expansion", "pairs", "agreement")
 SAMPLE = Path(__file__).parents[1] / "sample_corpus"
 N_SAMPLE = 40  # fewer than it has chunks, so that every question has as many candidates
 N_BAGS, MAX_BAG = 8, 400

@@ -47,7 +47,12 @@ _UNSPACED_RUN = re.compile(f"[{_UNSPACED}]")
 _OUTER_JOINT = re.compile(r"[/:@&]")
 _INNER_JOINT = re.compile(r"[-._]")
 _QUOTED = re.compile(r"[\"“”„«»]([^\"“”„«»]+)[\"“”„«»]")
-_DIGIT = re.compile(r"\d")
+# A code: letters and digits, or three numbers, or parts joined by underscores.
+_CODE = re.compile(
+    r"(?!\d+(?:s|st|nd|rd|th)$)(?!\d+-[a-z]+$)"
+    r"(?:(?=[^\W_]*\D)(?=.*\d)(?=.*[^\W\d_]).+|\d+(?:[-./]\d+){2,}|.*[^\W_]_+[^\W_].*)",
+    re.IGNORECASE,
+)
 _NO_JOINT = re.compile(f"['’{_UNSPACED}]")
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\WA-Z\d_]+|\d+")
 _MIXED = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Za-z]\d|\d[A-Za-z]")
@@ -108,23 +113,14 @@ def phrases(text: str) -> list[list[str]]:
 def identifiers(text: str) -> list[str]:
     """The whole terms of codes, part numbers and names of a program's parts in a text.
 
-    A token counts when it has a digit beside letters or joints, or joints other than hyphens.
+    A token counts that has a digit beside letters, three numbers or more joined, or an
+    underscore; ordinals, decades, ranges and times do not.
 
-    >>> identifiers("Does max_size or CVE-2024-3094 explain E-4012, well-known since 2020?")
+    >>> identifiers("Does max_size or CVE-2024-3094 explain E-4012, well-known since the 1960s?")
     ['max_size', 'cve-2024-3094', 'e-4012']
     """
-    found = dict.fromkeys(
-        _terms_of(token, ENGLISH)[0] for token in tokens(text) if _is_code(token)
-    )
-    return list(found)
-
-
-def _is_code(token: str) -> bool:
-    if not _terms_of(token, ENGLISH) or "'" in token or "’" in token:
-        return False
-    if _DIGIT.search(token):
-        return not token.replace(",", "").replace(".", "").isdigit()
-    return bool(re.search(r"\w[_./:]\w", token.strip("_")))
+    codes = (token for token in tokens(text) if _CODE.fullmatch(token))
+    return list(dict.fromkeys(_terms_of(token, ENGLISH)[0] for token in codes))
 
 
 @lru_cache(maxsize=1 << 17)

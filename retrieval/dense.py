@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.plan import Plan
-from retrieval.postings import first_best, offsets, ranges
+from retrieval.postings import offsets, ranges
 from retrieval.segment import Segment
 from retrieval.types import Vectors
 from retrieval.view import Allowed, View
@@ -113,7 +113,6 @@ class Sims:
 
     windows: NDArray[np.float64]  # end to end
     start: NDArray[np.int64]  # (n,) where each chunk's begin
-    best_rows: Vectors  # (n, dim) the vector of each chunk's best window
 
     @classmethod
     def of(cls, view: View, chunks: NDArray[np.int64], vector: NDArray[np.float32]) -> Sims:
@@ -123,13 +122,10 @@ class Sims:
             n[positions] = segment.chunk_n_windows[local]
         start = offsets(n)[:-1]
         windows = np.empty(int(n.sum()), dtype=np.float64)
-        rows = np.empty((len(chunks), len(vector)), dtype=np.float32)
         for segment, positions, local in view.by_segment(chunks):
-            sims, starts, sizes = _window_sims(segment, local, vector)
+            sims, _, sizes = _window_sims(segment, local, vector)
             windows[ranges(start[positions], sizes)] = sims
-            best, _ = first_best(sims, starts)
-            rows[positions] = segment.vectors[segment.chunk_window[local] + best]
-        return cls(windows, start, rows)
+        return cls(windows, start)
 
     def at(self, places: NDArray[np.int64]) -> NDArray[np.float64]:
         """The cosine of one window of each chunk, given by its place within the chunk."""

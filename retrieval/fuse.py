@@ -5,17 +5,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.types import HybridWeights, Vectors
+from retrieval.types import HybridWeights
 
 DENSE_SHARE = 0.5
 # BM25 at which the keyword half of the score is half full. A fixed scale, unlike one per
 # query, lets scores of different queries compare; best of the fixed ones in design 4.
 KEYWORD_SCALE = 10.0
 RRF_K = 60
-
-# Feedback: the query's vector moves towards the best windows of the first ranking.
-FEEDBACK_CHUNKS = 5
-FEEDBACK_SHARE = 0.3
 
 
 def blend(
@@ -27,20 +23,6 @@ def blend(
     [0.55]
     """
     return DENSE_SHARE * dense + (1 - DENSE_SHARE) * keyword / (keyword + scale)
-
-
-def towards(
-    vector: NDArray[np.float32], rows: Vectors, *, share: float = FEEDBACK_SHARE
-) -> NDArray[np.float32]:
-    """The query's vector moved towards the mean of `rows` (n, dim), unit again.
-
-    Source: Rocchio, Relevance Feedback in Information Retrieval, 1971.
-    """
-    if not len(rows):
-        return vector
-    moved = np.float32(1 - share) * vector + np.float32(share) * rows.mean(axis=0)
-    length = float(np.linalg.norm(moved))
-    return moved / np.float32(length) if length else vector
 
 
 def reciprocal_ranks(

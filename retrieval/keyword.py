@@ -38,7 +38,7 @@ class Keywords:
         """BM25 at which the keyword half of a score is half full.
 
         Long queries reach higher sums, so a fixed scale would make all their chunks alike; see
-        decision 0016.
+        decision 0018.
         """
         return SCALE * math.sqrt(max(1.0, self.bound))
 

@@ -2,12 +2,13 @@
 
 It looks at the first ranking's best hundred and reads nothing but arrays, so it costs about as
 much as a page of hits. Its weights were fitted offline by `benchmarks/fit_ranking.py` on public
-judged sets (decision 0016); a word's share of the whole never depends on other candidates, so
+judged sets (decision 0018); a word's share of the whole never depends on other candidates, so
 scores of different queries compare.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -16,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval import dense, fuse, keyword, pairs
+from retrieval import dense, keyword, pairs
 from retrieval.analysis import STOP_WORDS, identifiers, query_terms, terms
 from retrieval.candidates import Candidates
 from retrieval.features import Floats, bm25, matches
@@ -24,12 +25,12 @@ from retrieval.keyword import Keywords
 from retrieval.view import View
 
 N_RANKED = 100
-# Feedback: terms and vectors of the first few hits, see decision 0016.
+# Feedback: terms of the first few hits, see decision 0018.
 N_FEEDBACK = 5
-_FEEDBACK_SHARE = 0.4
 _FEEDBACK_CHARS = 4000  # of each, to read terms from
 _N_NEW_TERMS = 20
 _MIN_TERM_CHARS = 3
+_RARE_SHARE = 0.5  # of the idf of what a single chunk holds; below, a code tells little
 _LEAST = 0.01  # a ranking score may be 0 or below
 
 
@@ -39,9 +40,7 @@ class Evidence:
 
     dense: Floats  # cosine of the chunk, windows combined
     keyword: Floats  # BM25 on its scale, B / (B + scale)
-    feedback: Floats  # how much nearer the chunk is to the query moved towards the first hits
     expansion: Floats  # BM25 of terms that the first hits share, on a scale
-    together: Floats  # share of the query's terms, by idf, in the window with most of them
     pairs: Floats  # share of the query's neighbouring terms that are neighbours there
     agreement: Floats  # cosine of the window with most of the query's terms
     heading: Floats  # share of the terms, by idf, in the file's name and headings
@@ -54,16 +53,14 @@ class Evidence:
 
 
 FEATURES = tuple(field.name for field in fields(Evidence))
-# The first seven are fitted; the others, of which the sets have no examples, are set: a code or a
+# The first five are fitted; the others, of which the sets have no examples, are set: a code or a
 # quoted phrase outweighs everything else, a heading tips the scales.
 WEIGHTS: Mapping[str, float] = {
-    "dense": 0.53,
+    "dense": 0.60,
     "keyword": 0.50,
-    "feedback": 0.05,
-    "expansion": 0.18,
-    "together": 0.12,
-    "pairs": 0.02,
-    "agreement": 0.11,
+    "expansion": 0.20,
+    "pairs": 0.06,
+    "agreement": 0.06,
     "heading": 0.02,
     "identifiers": 0.30,
     "phrase": 0.50,
@@ -99,14 +96,10 @@ def gather(
     """
     found = matches(view, first.chunks, words.idf)
     sims = dense.Sims.of(view, first.chunks, vector)
-    moved = fuse.towards(vector, sims.best_rows[:N_FEEDBACK], share=_FEEDBACK_SHARE)
-    nearer = dense.scores(view, first.chunks, moved) - first.dense
     return Evidence(
         dense=first.dense,
         keyword=first.keyword / (first.keyword + words.scale),
-        feedback=nearer,
         expansion=_expanded(view, first, words=words, leading=leading),
-        together=found.in_best_window,
         pairs=_pairs(view, first.chunks, question),
         agreement=sims.at(found.best_window),
         heading=found.in_head,
@@ -168,8 +161,9 @@ def _pairs(view: View, chunks: NDArray[np.int64], question: str) -> Floats:
 
 
 def _identifiers(view: View, chunks: NDArray[np.int64], question: str, words: Keywords) -> Floats:
-    """Share of the question's codes that stand whole in the chunk."""
-    codes = {code: 1.0 for code in identifiers(question) if words.idf.get(code)}
+    """Share of the question's codes, those that few chunks hold, that stand whole in the chunk."""
+    rare = _RARE_SHARE * math.log1p(view.n_chunks)
+    codes = {code: 1.0 for code in identifiers(question) if words.idf.get(code, 0.0) >= rare > 0}
     if not codes:
         return np.zeros(len(chunks))
     return matches(view, chunks, codes).coverage

@@ -3,7 +3,7 @@
 A confidence is meant as: of hits with this score, about this share is relevant. Within a query it
 rises strictly with the ranking score; how high a query's hits stand altogether follows from signs
 of the query as a whole, such as the best cosine, which tell a question that the files answer from
-one that they do not. Fitted on public judged sets (decision 0016); on files of another kind it may
+one that they do not. Fitted on public judged sets (decision 0018); on files of another kind it may
 be off, which `retrieval.calibrate` mends with judged queries of one's own.
 """
 
@@ -19,12 +19,12 @@ from retrieval.view import View
 
 # A hit at least this sure is one to rely on: of questions that the files do not answer, one in
 # twenty has such a hit; of questions whose best hit is relevant, nineteen in twenty keep it
-# (decision 0016).
-CONFIDENT = 0.085
+# (decision 0018).
+CONFIDENT = 0.055
 
 _TENTH = 10
 # Best hits below this ranking score are rare for questions that the files answer.
-_KNEE = 0.65
+_KNEE = 0.62
 _MAX_BELOW = 0.3
 # Relevance is rarer among the chunks of large stores of long documents. Below some 1,300 chunks
 # that counts by degrees, below 150 not at all; beyond what the fit has seen it counts no further.
@@ -80,7 +80,7 @@ class Curve:
 # Fitted by benchmarks/fit_ranking.py, but for the weight of best hits below the knee, which is
 # set so that foreign questions stand apart.
 FIRST = Curve(12.61, (-2.43, -4.03, -2.59, 1.70, 0.0), -4.81)  # first ranking, `ranker: none`
-LIGHT = Curve(8.35, (-3.64, -2.68, -2.81, 1.76, -25.0), -3.15)  # the built-in ranker, `auto`
+LIGHT = Curve(8.73, (-4.04, -3.18, -3.15, 2.09, -25.0), -2.91)  # the built-in ranker, `auto`
 
 
 def keeps(score: float, min_score: float) -> bool:

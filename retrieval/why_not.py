@@ -76,13 +76,14 @@ def why_not(
 
 
 def _chunks_of(view: View, file_id: str) -> NDArray[np.int64]:
-    """The live chunks of a file, as numbers of the view."""
+    """The live chunks of a file, as numbers of the view; a long one may be in several pieces."""
+    found = [np.empty(0, dtype=np.int64)]
     for live, base in zip(view.segments, view.chunk_base[:-1], strict=True):
         for i in np.flatnonzero(live.rows != DEAD):
             chunks = live.segment.chunks_of(np.array([i]))
             if len(chunks) and view.record(base + int(chunks[0])).file_id == file_id:
-                return chunks + base
-    return np.empty(0, dtype=np.int64)
+                found.append(chunks + base)
+    return np.concatenate(found)
 
 
 def _ordinals(view: View, chunks: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from retrieval.embedder import Embedder
 from retrieval.snapshot import StoreIndex
-from retrieval.types import Chunk, FileChange, FileContent, Place, Vectors
+from retrieval.types import Chunk, FileChange, FileContent, Hit, Place, Vectors
 from retrieval.view import View
 
 WINDOW_TOKENS = 200
@@ -58,12 +58,19 @@ class JudgedSet:
         one = np.array([len(texts)], dtype=np.int32)
         return FileContent(texts, self.vectors[file_n], np.zeros(1, dtype=np.int32), one)
 
-    def chunk(self, file_n: int, ordinal: int) -> Chunk:
-        n = len(self.windows[file_n])
-        return Chunk(ordinal, 0, n, 0, 1, n, Place(), ())
+    def contents(self, file_n: int) -> list[FileContent]:
+        return [self.content(file_n)]
 
-    def text(self, file_n: int, start: int, end: int) -> str:  # noqa: ARG002
-        return self.ids[file_n]
+    def chunk(self, file_n: int, ordinal: int) -> Chunk:
+        n, n_chars = len(self.windows[file_n]), len(" ".join(self.windows[file_n]))
+        return Chunk(ordinal, 0, n, 0, n_chars, n, Place(), ())
+
+    def text(self, file_n: int, start: int, end: int) -> str:
+        return " ".join(self.windows[file_n])[start:end]
+
+    def found(self, hits: Sequence[Hit]) -> list[str]:
+        """Documents of hits, whose files bear their numbers."""
+        return [self.ids[int(hit.file_id.removeprefix("file-"))] for hit in hits]
 
     def ndcg(self, rank: Callable[[str], Sequence[str]]) -> float:
         """Mean nDCG@10 of `rank`, which brings a query's id to document ids, best first."""

@@ -7,7 +7,7 @@ import importlib.util
 import numpy as np
 import pytest
 
-from retrieval import fuse, keyword, threshold
+from retrieval import fuse, keyword, recipe_2024_11_15, threshold
 from retrieval.analysis import query_terms, terms
 from retrieval.errors import ModelUnavailable
 from retrieval.plan import GATHER_MAX_WINDOWS, plan
@@ -81,16 +81,6 @@ def test_reciprocal_ranks_add_up() -> None:
     assert fuse.best_reciprocal_rank(HybridWeights(1.0, 2.0)) == pytest.approx(3 / 61)
 
 
-def test_feedback_vector_is_unit_and_lies_between() -> None:
-    query, row = np.array([1, 0], np.float32), np.array([[0, 1]], np.float32)
-    moved = fuse.towards(query, row)
-    assert np.linalg.norm(moved) == pytest.approx(1)
-    assert 0 < moved @ row[0] < moved @ query < 1
-    assert fuse.towards(query, row[:0]) is query
-    opposite = -query[None] * (1 - fuse.FEEDBACK_SHARE) / fuse.FEEDBACK_SHARE
-    assert fuse.towards(query, opposite.astype(np.float32)) is query
-
-
 SIGNS = threshold.Signs(0.6, 0.5, n_chunks=400, n_windows=900)
 
 
@@ -142,3 +132,9 @@ def test_no_reranker_leaves_the_order() -> None:
 def test_reranker_without_its_extra_names_the_extra() -> None:
     with pytest.raises(ModelUnavailable, match=r"sourcebook\[models\]"):
         CrossEncoderReranker("some/model")
+
+
+def test_the_fixed_recipe_gives_the_scores_it_was_released_with() -> None:
+    fused = np.array([0.0, 0.25, 0.5, 0.6392, 0.75, 1.0])
+    released = [0.018891, 0.082792, 0.297339, 0.500064, 0.664854, 0.902911]
+    assert recipe_2024_11_15.confidence(fused) == pytest.approx(released, abs=1e-6)
