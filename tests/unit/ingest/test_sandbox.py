@@ -11,7 +11,8 @@ import pytest
 
 import ingest
 from ingest.parse import parse
-from ingest.sandbox import Limits, Sandbox, parse_in_child
+from ingest.parse.parts import joined
+from ingest.sandbox import Limits, Sandbox, _request, parse_in_child
 from retrieval.errors import Encrypted, NoText, OverBudget, Unreadable, UnsupportedFile
 
 
@@ -176,3 +177,106 @@ def test_child_does_not_load_what_only_other_stages_need():
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=root
     )
     assert done.stdout == "[]\n"
+
+
+# --- parts of a long text ---------------------------------------------------------------------
+
+
+def long_text(n_chars: int) -> str:
+    line = "1. A heading of sorts\n\nWords of a paragraph, \u00e4 and all.\nIts second line.\n\n"
+    return line * (n_chars // len(line))
+
+
+def test_a_long_text_comes_in_parts_that_make_the_same_document(sandbox, tmp_path):
+    path = written(tmp_path, long_text(5_000_000))
+    parts = list(sandbox.parse_parts(path, filename="a.txt"))
+    assert len(parts) > 1
+    assert max(len(part.text) for part in parts) < 4_000_000
+    whole = joined(parts)
+    assert whole == parse(path, filename="a.txt")
+    assert whole.text == long_text(5_000_000)
+    lines = whole.text.split("\n")
+    for block in (whole.blocks[0], whole.blocks[len(whole.blocks) // 2], whole.blocks[-1]):
+        text = whole.text[block.start_char : block.end_char]
+        assert text.split("\n")[0] == lines[block.place.first_line - 1]
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "cp1252", "utf-8-sig"])
+def test_a_long_text_in_another_encoding_is_the_same_text(sandbox, tmp_path, encoding):
+    text = long_text(3_000_000)
+    path = written(tmp_path, text.replace("\n", "\r\n").encode(encoding))
+    assert sandbox.parse(path, filename="a.txt").text == text
+
+
+def test_a_long_text_that_turns_binary_has_no_text(sandbox, tmp_path):
+    path = written(tmp_path, b"text " * 500_000 + bytes(range(32)) * 50_000)
+    with pytest.raises(Unreadable, match="not look like text"):
+        sandbox.parse(path, filename="a.txt")
+
+
+def test_a_line_without_an_end_or_a_space_is_read(sandbox, tmp_path):
+    path = written(tmp_path, "x" * 5_000_000)
+    assert sandbox.parse(path, filename="a.txt").text == "x" * 5_000_000
+
+
+def test_parts_beyond_the_limit_fail_the_file(sandbox, tmp_path):
+    path = written(tmp_path, long_text(6_000_000))
+    parts = sandbox.parse_parts(path, filename="a.txt", limits=Limits(text_chars=4_000_000))
+    with pytest.raises(OverBudget, match="characters of text"):
+        list(parts)
+
+
+def test_parts_left_unread_cost_the_child_and_no_more(tmp_path):
+    path, short = written(tmp_path, long_text(8_000_000)), written(tmp_path, "short", "short")
+    with Sandbox() as sandbox:
+        parts = sandbox.parse_parts(path, filename="a.txt")
+        next(parts)
+        parts.close()
+        assert sandbox.parse(short, filename="a.txt").text == "short"
+
+
+def test_a_long_file_has_a_second_more_for_every_megabyte(tmp_path):
+    path = written(tmp_path, "x" * 3_000_000)
+    assert _request(path, {}, Limits(seconds=10))["seconds"] == 13.0
+
+
+# --- what a library may do to its process -------------------------------------------------------
+
+CRASHES = {
+    "segmentation fault": "import ctypes; ctypes.string_at(0)",
+    "abort": "import os; os.abort()",
+    "exit": "import os; os._exit(0)",
+    "stack overflow in C": (
+        "import ctypes\n"
+        "hit = ctypes.CFUNCTYPE(None)(lambda: hit())\n"
+        "import sys; sys.setrecursionlimit(10**9); hit()"
+    ),
+    "a lie in the frames": "import os; os.write(3, b'\\xff' * 64)\nwhile True: os.write(3, b'x' * 64)",
+}
+
+
+@pytest.mark.parametrize("code", CRASHES.values(), ids=CRASHES)
+def test_a_native_crash_costs_one_file(tmp_path, monkeypatch, code):
+    """A parser that does it: the child's own module with one parser put in the place of another."""
+    broken = written(
+        tmp_path,
+        "import ingest.parse, ingest.parser_process as process\n"
+        "def parts(path, filename):\n"
+        f"    if filename == 'broken.txt':\n        exec({code!r}, {{}})\n"
+        "    return ingest.parse.parse_parts(path, filename=filename)\n"
+        "process.parse_parts = parts\n"
+        "process._serve()\n",
+        "broken_parser.py",
+    )
+    start = subprocess.Popen
+
+    def swapped(command, **others):
+        return start([command[0], "-P", str(broken)], **others)
+
+    monkeypatch.setattr("ingest.sandbox.subprocess.Popen", swapped)
+    path = written(tmp_path, "text")
+    with Sandbox() as sandbox:
+        assert sandbox.parse(path, filename="a.txt").text == "text"
+        with pytest.raises(Unreadable, match="crash"):
+            sandbox.parse(path, filename="broken.txt", limits=Limits(seconds=20))
+        assert sandbox.parse(path, filename="a.txt").text == "text"
