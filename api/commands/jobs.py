@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_obj
 def jobs(data: Path | None, *, store: str | None, as_json: bool) -> None:
-    """Show the queue: what is being indexed now, how much waits, what failed and why."""
+    """Show what is being indexed, how much waits, and what failed."""
     from api.engine import Engine  # noqa: PLC0415
 
     with errors_shown(), Engine.open(data) as engine:
