@@ -30,6 +30,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose ingest.py is another
+
 from api.engine import Engine
 from api.settings import Settings
 from retrieval.embedder import DEFAULT_MODEL, load_embedder

@@ -1,6 +1,8 @@
 """Windows and chunks: what must hold for every document, and how the rules come out."""
 
+import random
 import time
+import unicodedata
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -319,3 +321,92 @@ def test_no_chunk_holds_rows_of_two_sheets():
         Place(sheet="Costs", first_row=1, last_row=5),
         Place(sheet="Plans", first_row=1, last_row=5),
     ]
+
+
+# --- what is kept whole, and up to where ------------------------------------------------------
+
+CLUSTERS = [
+    "e\u0301",
+    "o\u0308\u0304",
+    "क्षि",
+    "👩\u200d🔬",
+    "👍🏽",
+    "👨\u200d👩\u200d👧",
+    "각",
+    "\u1112\u1161\u11ab",
+    "ก็",
+]
+
+
+@pytest.mark.parametrize("embedder", [HashEmbedder, minilm], ids=["hash", "minilm"])
+@pytest.mark.parametrize("seed", range(4))
+def test_no_character_made_of_several_is_split(embedder, seed):
+    rng = random.Random(seed)
+    text = "".join(rng.choices(CLUSTERS, k=600))  # no space to cut at
+    doc = document(("paragraph", text))
+    windows, chunks = run(doc, embedder=embedder())
+    assert len(windows) > 1
+    borders = {piece.start_char for piece in (*windows, *chunks)} - {0}
+    for border in borders:
+        after, before = text[border], text[border - 1]
+        assert not unicodedata.category(after).startswith("M"), hex(ord(after))
+        assert "\u200d" not in (before, after)
+        assert not 0x1F3FB <= ord(after) <= 0x1F3FF
+    text.encode("utf-8")  # no half of a pair: Python's strings hold whole characters
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("kind", ["code", "table_row", "list_item"])
+def test_what_fits_a_window_is_in_one_window_whole(kind, seed):
+    rng = random.Random(seed)
+    blocks = []
+    for number in range(60):
+        line = f"b{number} " + words(rng.randint(1, 14), word=f"v{number}x")
+        blocks.append((kind, "\n".join([line] * rng.randint(1, 3)) if kind == "code" else line))
+        if rng.random() < 0.3:
+            blocks.append(("paragraph", words(rng.randint(1, 60)) + "."))
+    doc = document(*blocks)
+    strategy = ChunkingStrategy(rng.randint(100, 400), rng.randint(40, 50))
+    windows, chunks = run(doc, strategy)
+    target = max(32, min(200, strategy.max_chunk_size_tokens, strategy.chunk_overlap_tokens))
+    for block in doc.blocks:
+        n_tokens = len(HashEmbedder().token_spans(doc.text[block.start_char : block.end_char]))
+        if block.kind != kind or n_tokens > target:
+            continue
+        for pieces in (windows, chunks):
+            assert any(
+                piece.start_char <= block.start_char and block.end_char <= piece.end_char
+                for piece in pieces
+            )
+        assert not any(block.start_char < window.start_char < block.end_char for window in windows)
+
+
+def test_code_longer_than_a_window_is_cut_at_line_ends_and_a_long_row_at_words():
+    code = "\n".join(f"line_{n} = {n}" for n in range(200))
+    row = "| " + words(300) + " |"
+    doc = document(("code", code), ("table_row", row))
+    windows, _ = run(doc)
+    for window in windows:
+        before, after = (
+            doc.text[window.start_char - 1 : window.start_char],
+            doc.text[window.end_char :][:1],
+        )
+        assert before.strip() == after.strip() == ""
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_pieces_of_a_document_are_cut_like_the_whole(seed, monkeypatch):
+    rng = random.Random(seed)
+    blocks = []
+    for number in range(300):
+        kind = rng.choice(["paragraph", "paragraph", "heading", "code", "table_row"])
+        blocks.append(
+            (kind, f"# Part {number}" if kind == "heading" else words(rng.randint(1, 90)))
+        )
+    doc = document(*blocks)
+    whole = run(doc)
+    monkeypatch.setattr("ingest.pieces.PIECE_CHARS", 2_000)
+    monkeypatch.setattr("ingest.token_count._WORTH_FORGETTING_CHARS", 500)
+    monkeypatch.setattr("ingest.chunk._WORTH_FORGETTING_BLOCKS", 3)
+    monkeypatch.setattr("ingest.chunk._WINDOWS_PER_STEP", 2)
+    assert run(doc) == whole
