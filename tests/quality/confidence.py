@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from api.engine import Engine
 from api.evaluate.judged import JudgedSet, Question
 from api.evaluate.measures import Judge
+from retrieval.calibrate import calibrate, calibration_error
 from retrieval.types import Hit, Query
 
-N_BINS = 15
 DEPTH = 10  # hits of a question that are judged
 
 Floats = NDArray[np.float64]
@@ -48,6 +48,12 @@ class Scored:
         kept = np.isin(self.question, questions)
         return Scored(*(column[kept] for column in self._columns()))
 
+    def split(self, n: int, *, seed: int = 0) -> tuple[Scored, Scored]:
+        """`n` of the questions, and the others; half of them where there are not twice as many."""
+        every = sorted(set(self.question.tolist()))
+        some = random.Random(seed).sample(every, min(n, len(every) // 2))
+        return self.of(some), self.of([each for each in every if each not in set(some)])
+
     def _columns(self) -> tuple[NDArray[np.int64], Floats, Floats, Floats]:
         return self.question, self.score, self.cosine, self.relevant
 
@@ -77,16 +83,11 @@ def scored(engine: Engine, store_id: str, judged: JudgedSet) -> Scored:
     return Scored(number.astype(np.int64), score, cosine, relevant)
 
 
-def calibration_error(score: Floats, relevant: Floats) -> float:
-    """Mean distance of score and share of relevant over 15 bins of equal count.
-
-    >>> calibration_error(np.array([0.5] * 30), np.array([0.0, 1.0] * 15)) < 0.26
-    True
-    """
-    order = np.argsort(score, kind="stable")
-    bins = np.array_split(order, min(N_BINS, len(order)))
-    gaps = [abs(score[b].mean() - relevant[b].mean()) * len(b) for b in bins]
-    return float(sum(gaps) / len(order))
+def error_after(fitted_on: Sequence[Scored], found: Scored) -> float:
+    """The calibration error of some hits once their scores are bent as other hits say."""
+    judged = pooled(fitted_on)
+    made = calibrate([judged.score.tolist()], [(judged.relevant > 0).tolist()])
+    return calibration_error(made.apply_all(found.score), found.relevant > 0)
 
 
 def auc(score: Floats, relevant: Floats) -> float:

@@ -12,7 +12,7 @@ import os
 import platform
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +27,14 @@ from api.evaluate.readers import read_set
 from api.evaluate.report import table
 from api.evaluate.runs import Run, run, save
 from api.settings import Settings
+from retrieval.calibrate import calibration_error
+from retrieval.rerank import Reranker
+from retrieval.threshold import CONFIDENT
 from retrieval.types import ChunkingStrategy
-from tests.quality import chunks, confidence, identifiers
+from tests.quality import chunks, confidence, identifiers, rerankers
 from tests.quality.published import CHUNKING, PUBLISHED
 
-LEGS = ("bm25", "dense", "rrf", "none", "default-2024-11-15", "auto")
+LEGS = ("bm25", "dense", "rrf", "none", "auto")
 DOCUMENT_SETS = ("cranfield", "cisi", "nfcorpus", "xquad", "financebench")
 PASSAGES = "chroma_chunking"
 SMALL_CHUNKS = ChunkingStrategy(250, 0)
@@ -61,11 +64,17 @@ class Bench:
         *,
         chunking: ChunkingStrategy | None = None,
         depth: int = DEPTH,
+        label: str | None = None,
     ) -> Run:
-        """One run, made once."""
+        """One run, made once; `label` tells it from others of the same ranking."""
         how = str(chunking or ChunkingStrategy())
         for known in self.runs:
-            if (known.set, known.ranking, known.how, known.depth) == (name, ranking, how, depth):
+            if (known.set, known.ranking, known.how, known.depth) == (
+                name,
+                label or ranking,
+                how,
+                depth,
+            ):
                 return known
         began = time.perf_counter()
         made = run(
@@ -76,7 +85,11 @@ class Bench:
             depth=depth,
             how=how,
         )
-        print(f"{name}, {ranking}: {made.means[MAIN]:.4f}, {time.perf_counter() - began:.0f} s")
+        made = replace(made, ranking=label or ranking)
+        print(
+            f"{name}, {made.ranking}: {made.means[MAIN]:.4f}, {time.perf_counter() - began:.0f} s",
+            flush=True,
+        )
         self.runs.append(made)
         return made
 
@@ -87,19 +100,26 @@ def main() -> None:
     parser.add_argument("--sets", type=Path, required=True, help="folder of the judged sets")
     parser.add_argument("--keep", type=Path, required=True, help="folder of what is kept")
     parser.add_argument("--out", type=Path, default=Path("docs/QUALITY.md"))
+    parser.add_argument("--questions", type=int, help="only the first of each set, to try it out")
     parser.add_argument("--only", nargs="*", default=[*DOCUMENT_SETS, PASSAGES])
     given = parser.parse_args()
     names = [name for name in given.only if (given.sets / name).is_dir()]
-    sets = {name: read_set(given.sets / name) for name in names}
+    sets = {name: _first(read_set(given.sets / name), given.questions) for name in names}
     with kept_engine(given.keep, settings=Settings.load(), queries=True) as engine:
-        bench = Bench(engine, sets, [])
-        parts = list(_parts(bench))
+        bench, parts = Bench(engine, sets, []), []
+        for part in _parts(bench, n=given.questions):
+            parts.append(part)
+            given.out.write_text("\n\n".join(parts) + "\n", "utf-8")
     save(bench.runs, given.keep / "quality.json")
-    given.out.write_text("\n\n".join(parts) + "\n", "utf-8")
     print(given.out)
 
 
-def _parts(bench: Bench) -> Iterator[str]:
+def _first(judged: JudgedSet, n: int | None) -> JudgedSet:
+    """The set with its first `n` questions, all without `n`."""
+    return replace(judged, questions=judged.questions[:n])
+
+
+def _parts(bench: Bench, *, n: int | None) -> Iterator[str]:
     yield _HEAD.format(
         version=importlib.metadata.version("sourcebook"),
         model=bench.engine.embedder.id,
@@ -107,6 +127,8 @@ def _parts(bench: Bench) -> Iterator[str]:
         python=platform.python_version(),
         sets=", ".join(bench.sets),
     )
+    if n is not None:
+        yield f"**A trial: only the first {n} questions of each set.**"
     documents = [name for name in DOCUMENT_SETS if name in bench.sets]
     yield from _ranking(bench, documents)
     if PASSAGES in bench.sets:
@@ -126,18 +148,43 @@ def _machine() -> str:
 
 
 def _ranking(bench: Bench, names: Sequence[str]) -> Iterator[str]:
+    installed, bench.engine.reranker = bench.engine.reranker, None
     runs = {name: [bench.run(name, ranking) for ranking in LEGS] for name in names}
-    yield "## Ranking of documents, nDCG@10"
     header = ["set", "questions", *LEGS, "auto less the better leg", "95 % interval", "p"]
     rows = [_ranking_row(name, runs[name]) for name in names]
     columns = np.array([[each.means[MAIN] for each in runs[name]] for name in names])
     mean = columns.mean(axis=0)
     lead = mean[-1] - max(mean[0], mean[1])
     rows.append(["mean", "", *(f"**{x:.4f}**" for x in mean), f"{lead:+.4f}", "", ""])
+    yield "## Ranking of documents, nDCG@10"
     yield table(header, rows)
     yield _RANKING_NOTE
     yield "### What others published"
     yield table(["set", "figure", "of", "source"], _published_rows(names))
+    yield "### A second look at the best hits"
+    yield _RERANK_NOTE
+    yield table(
+        ["reranker", *names], _reranked_rows(bench, names, installed, list(columns[:, -1]))
+    )
+
+
+def _reranked_rows(
+    bench: Bench, names: Sequence[str], installed: Reranker | None, auto: Sequence[float]
+) -> Iterator[list[str]]:
+    yield ["none (`auto`)", *(f"{x:.4f}" for x in auto)]
+    kinds = dict(rerankers.KINDS)
+    if installed is not None:
+        kinds["installed"] = lambda _judged: installed
+    for label, make in kinds.items():
+        row = []
+        for name in names:
+            bench.engine.reranker = make(bench.sets[name])
+            row.append(bench.run(name, "auto", label=f"auto, {label} reranker").means[MAIN])
+        bench.engine.reranker = None
+        shown = (f"{x:.4f} ({x - y:+.4f})" for x, y in zip(row, auto, strict=True))
+        yield [label, *shown]
+    if installed is None:
+        yield ["cross-encoder", *["not installed"] * len(names)]
 
 
 def _ranking_row(name: str, runs: Sequence[Run]) -> list[str]:
@@ -205,31 +252,49 @@ def _believed(bench: Bench, names: Sequence[str]) -> Iterator[str]:
     }
     yield "## Scores as probabilities"
     yield _SCORES_NOTE
-    pooled = confidence.pooled(list(scored.values()))
-    header = ["set", "hits", "relevant", "error", "AUC", "raw cosine", "min-max", "rises in rank"]
-    yield table(header, [_error_row(*each) for each in [*scored.items(), ("pooled", pooled)]])
-    yield "### Own questions and foreign ones"
-    yield table(
-        ["store", "own kept", "foreign passed", "AUC of the best hit"],
-        _foreign_rows(bench, scored),
-    )
+    header = ["set", "hits", "relevant", "error", "left out", f"after {N_JUDGED} judged", "AUC"]
+    header += ["raw cosine", "min-max", "rises in rank"]
+    rows = [_error_row(name, scored) for name in names]
+    yield table(header, [*rows, _pooled_row(confidence.pooled(list(scored.values())))])
+    if len(names) > 1:
+        yield "### Own questions and foreign ones"
+        yield _FOREIGN_NOTE
+        yield table(
+            ["store", "own kept", "foreign passed", "AUC of the best hit"],
+            _foreign_rows(bench, scored),
+        )
 
 
-def _error_row(name: str, found: confidence.Scored) -> list[str]:
-    of = confidence.calibration_error
-    figures = [
-        found.relevant.mean(),
-        of(found.score, found.relevant),
-        confidence.auc(found.score, found.relevant),
-        of(np.clip(found.cosine, 0, 1), found.relevant),
-        of(found.min_max(), found.relevant),
-    ]
+def _error_row(name: str, scored: Mapping[str, confidence.Scored]) -> list[str]:
+    found = scored[name]
+    others = [each for other, each in scored.items() if other != name]
+    left_out = confidence.error_after(others, found) if others else None
+    judged, rest = found.split(N_JUDGED)
     return [
-        name,
-        str(len(found.score)),
-        *(f"{x:.3f}" for x in figures),
-        str(found.rises_somewhere()),
+        *_errors(name, found),
+        "" if left_out is None else f"{left_out:.3f}",
+        f"{confidence.error_after([judged], rest):.3f}",
+        *_others(found),
     ]
+
+
+def _pooled_row(found: confidence.Scored) -> list[str]:
+    return [*_errors("pooled", found), "", "", *_others(found)]
+
+
+def _errors(name: str, found: confidence.Scored) -> list[str]:
+    error = calibration_error(found.score, found.relevant > 0)
+    return [name, str(len(found.score)), f"{found.relevant.mean():.3f}", f"{error:.3f}"]
+
+
+def _others(found: confidence.Scored) -> list[str]:
+    right = found.relevant > 0
+    figures = (
+        confidence.auc(found.score, found.relevant),
+        calibration_error(np.clip(found.cosine, 0, 1), right),
+        calibration_error(found.min_max(), right),
+    )
+    return [*(f"{x:.3f}" for x in figures), str(found.rises_somewhere())]
 
 
 def _foreign_rows(bench: Bench, scored: Mapping[str, confidence.Scored]) -> Iterator[list[str]]:
@@ -237,7 +302,7 @@ def _foreign_rows(bench: Bench, scored: Mapping[str, confidence.Scored]) -> Iter
     for name, own in scored.items():
         asked = list(confidence.strangers(everything, name, n=N_STRANGERS, seed=0))
         foreign = confidence.best_scores(bench.engine, bench.store(name), asked)
-        found = confidence.off_topic(own, foreign, threshold=0.5)
+        found = confidence.off_topic(own, foreign, threshold=CONFIDENT)
         yield [name, f"{found.kept:.3f}", f"{found.passed:.3f}", f"{found.separation:.3f}"]
 
 
@@ -260,8 +325,17 @@ reciprocal ranks at equal weights, `none` their scores blended, `auto` the defau
 compare `auto` with the better leg, question by question (paired t; randomisation test)."""
 _CHUNK_NOTE = """*Of the chunk*: every chunk that holds a whole passage is relevant. *Of passages*:
 each passage is one item, found where the first hit holds it whole."""
-_SCORES_NOTE = """Error: 15 bins of equal count over the ten hits of every question; what is not
-judged counts as not relevant. The last column counts hits that score above the one before."""
+_RERANK_NOTE = """Behind the same protocol as a cross-encoder: one that scores at random, one that
+turns the order round, and an oracle that knows the judgements; in brackets what each changes."""
+_SCORES_NOTE = """Error: mean distance of score and share of relevant hits over 15 bins of equally
+many hits, the first ten of every question; what is not judged counts as not relevant. *Left out*:
+the scores bent by a calibration fitted on the other sets alone. *After 50 judged*: by what
+`sourcebook calibrate` makes of 50 questions of the set, on its other questions. Raw cosine and
+min-max within a question stand beside. The last column counts hits that score above the hit
+before them."""
+_FOREIGN_NOTE = f"""With `score_threshold` {CONFIDENT}, the documented "confident": the share of a
+set's questions with a relevant first hit that keep it, and of {N_STRANGERS} questions of each other
+set, asked of this store, that get anything at all."""
 
 
 if __name__ == "__main__":

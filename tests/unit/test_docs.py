@@ -20,7 +20,8 @@ DOCUMENTS = [
 ]
 DOCTESTED = [
     "api.auth",
-    "api.cli",
+    "api.commands.eval",
+    "api.evaluate.report",
     "api.printing",
     "api.snippet",
     "ingest.failures",
