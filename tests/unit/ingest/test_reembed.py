@@ -257,6 +257,16 @@ def test_another_process_refuses_with_what_to_do(engine, tmp_path):
         other.find("w1x", store="s")
 
 
+def test_a_process_told_of_both_models_serves_both(engine, tmp_path):
+    chosen = Settings(data=tmp_path / "data", embedder="wider", also_embedders="other, hash")
+    with Engine.open(settings=chosen) as server:
+        server.embedders.add("wider", WIDER)
+        server.embedders.add("other", Wider(HashEmbedder(dim=128), name="other"))
+        assert_all_found(server)
+        engine.reembed("s", model="wider")
+        assert_all_found(server)
+
+
 def test_the_command_line(tmp_path, folder, monkeypatch):
     monkeypatch.setenv("SOURCEBOOK_EMBEDDER", "hash")
     data = str(tmp_path / "cli")
