@@ -32,6 +32,7 @@ from retrieval.rerank import Reranker
 from retrieval.threshold import CONFIDENT
 from retrieval.types import ChunkingStrategy
 from tests.quality import chunks, confidence, identifiers, rerankers
+from tests.quality.over_http import run_over_http
 from tests.quality.published import CHUNKING, PUBLISHED
 
 LEGS = ("bm25", "dense", "rrf", "none", "auto")
@@ -130,10 +131,13 @@ def _parts(bench: Bench, *, n: int | None) -> Iterator[str]:
     if n is not None:
         yield f"**A trial: only the first {n} questions of each set.**"
     documents = [name for name in DOCUMENT_SETS if name in bench.sets]
-    yield from _ranking(bench, documents)
+    if documents:
+        yield from _ranking(bench, documents)
+        yield from _http(bench, documents)
     if PASSAGES in bench.sets:
         yield from _passages(bench)
-    yield from _believed(bench, documents)
+    if documents:
+        yield from _believed(bench, documents)
     yield from _codes(bench.engine)
 
 
@@ -212,6 +216,13 @@ def _published_rows(names: Sequence[str]) -> Iterator[list[str]]:
         ]
         for figure, what, source in known.others:
             yield [name, figure, what, source]
+
+
+def _http(bench: Bench, names: Sequence[str]) -> Iterator[str]:
+    yield "### Over HTTP, as an outside harness measures"
+    made = [run_over_http(bench.engine, bench.sets[name], depth=DEPTH) for name in names]
+    yield _HTTP_NOTE
+    yield table(["", *names], [[MAIN, *(f"{each.means[MAIN]:.4f}" for each in made)]])
 
 
 # --- passages ---------------------------------------------------------------------------------
@@ -323,6 +334,9 @@ asked for, whole documents as text files, a document counting with its best chun
 _RANKING_NOTE = """`bm25` and `dense` are the product's two legs by themselves, `rrf` their
 reciprocal ranks at equal weights, `none` their scores blended, `auto` the default. Interval and p
 compare `auto` with the better leg, question by question (paired t; randomisation test)."""
+_HTTP_NOTE = """Through the official client, whole documents as text files, the default request, ten
+results, a document counting with its best chunk. By the same harness published for NFCorpus:
+OpenAI's hosted search .316, OGX hybrid .335 (see above)."""
 _CHUNK_NOTE = """*Of the chunk*: every chunk that holds a whole passage is relevant. *Of passages*:
 each passage is one item, found where the first hit holds it whole."""
 _RERANK_NOTE = """Behind the same protocol as a cross-encoder: one that scores at random, one that
