@@ -119,8 +119,8 @@ def identifiers(text: str) -> list[str]:
     >>> identifiers("Does max_size or CVE-2024-3094 explain E-4012, well-known since the 1960s?")
     ['max_size', 'cve-2024-3094', 'e-4012']
     """
-    codes = (token for token in tokens(text) if _CODE.fullmatch(token))
-    return list(dict.fromkeys(_terms_of(token, ENGLISH)[0] for token in codes))
+    codes = (_terms_of(token, ENGLISH) for token in tokens(text) if _CODE.fullmatch(token))
+    return list(dict.fromkeys(found[0] for found in codes if found))
 
 
 @lru_cache(maxsize=1 << 17)
@@ -137,7 +137,7 @@ def _terms_of(token: str, language: str) -> tuple[str, ...]:
             found.extend(_pairs(word))
         elif len(word) > 1 or len(words) == 1:  # the parts of "U.S." say nothing
             found.extend(_word_terms(word, language))
-    return tuple(found)
+    return tuple(filter(None, found))
 
 
 def _whole(token: str, words: list[str]) -> list[str]:

@@ -7,12 +7,12 @@ Only words unknown to the vector store are touched, so a name or a code that is 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.analysis import STOP_WORDS, stem, terms, tokens
+from retrieval.analysis import STOP_WORDS, stem, tokens
 from retrieval.postings import Postings
 from retrieval.ranking import text_of
 from retrieval.snapshot import Reader
@@ -23,6 +23,7 @@ _TWO_EDITS_FROM = 7  # characters; below, one edit is all that is forgiven
 _MAX_ENDING = 4  # characters of a word that its stem may lack
 _ENDING_COST = 0.2  # of an edit, for each character that must be such an ending
 _N_TRIED = 400
+_N_STEMS, _N_TEXTS = 3, 24  # looked at to find the word to write
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -33,8 +34,8 @@ def corrected(reader: Reader, view: View, text: str) -> str:
         word = match.group()
         if len(word) < _MIN_CHARS or word.casefold() in STOP_WORDS or _is_known(view, word):
             return word
-        found = _nearest_stem(view, word.casefold())
-        return word if found is None else _spelled_out(reader, view, found, like=word)
+        stems = _nearest_stems(view, word.casefold())
+        return _nearest_word(reader, view, stems, like=word.casefold()) or word
 
     return _WORD.sub(nearest, text)
 
@@ -46,20 +47,23 @@ def _is_known(view: View, word: str) -> bool:
     )
 
 
-def _nearest_stem(view: View, word: str) -> str | None:
-    """The stem in the vocabulary that the word is a slip of the pen of; None if none is near."""
-    allowed = 2 if len(word) >= _TWO_EDITS_FROM else 1
-    best: tuple[float, bool, int, str] | None = None
+def _nearest_stems(view: View, word: str) -> list[str]:
+    """The few stems in the vocabulary that the word is most likely a slip of the pen of."""
+    allowed = _n_edits(word)
+    costs: dict[str, tuple[float, bool, int, str]] = {}
     for live in view.segments:
         for number in _alike(live.segment.postings, word, allowed):
             term = live.segment.postings.term(number)
-            cost = _cost(word, term, allowed)
-            if cost is None or not term.isalpha():
-                continue
-            held_by = int(live.segment.term_n_chunks[number])
-            this = (cost, term[0] != word[0], -held_by, term)
-            best = this if best is None or this < best else best
-    return best[3] if best else None
+            cost = _cost(word, term, allowed) if term.isalpha() else None
+            if cost is not None:
+                held_by = int(live.segment.term_n_chunks[number])
+                costs[term] = (cost, term[0] != word[0], -held_by, term)
+    return sorted(costs, key=costs.__getitem__)[:_N_STEMS]
+
+
+def _n_edits(word: str) -> int:
+    """How many edits are forgiven."""
+    return 2 if len(word) >= _TWO_EDITS_FROM else 1
 
 
 def _alike(postings: Postings, word: str, allowed: int) -> Iterator[int]:
@@ -117,19 +121,26 @@ def _distances(word: str, term: str) -> list[int]:
     return row
 
 
-def _spelled_out(reader: Reader, view: View, found: str, *, like: str) -> str:
-    """The word of a text with that stem that is nearest to what was written."""
+def _nearest_word(reader: Reader, view: View, stems: Sequence[str], *, like: str) -> str | None:
+    """The word of some texts with one of these stems that is nearest; None if none is near."""
+    words = {word for found in stems for word in _words_with(reader, view, found)}
+    near = min(((_distances(like, w)[-1], w) for w in words), default=None)
+    return near[1] if near is not None and near[0] <= _n_edits(like) else None
+
+
+def _words_with(reader: Reader, view: View, found: str) -> Iterator[str]:
+    """The words with that stem, as a few texts that hold it spell them."""
     for live, base in zip(view.segments, view.chunk_base, strict=False):
         number = live.segment.postings.find(found)
         if number is None:
             continue
-        site = int(live.segment.postings.of(number)[0][0])
-        files, ordinals, _ = view.files_and_ordinals(
-            np.array([base + live.segment.site_chunk[site]], dtype=np.int64)
-        )
-        text = text_of(reader, int(files[0]), int(ordinals[0]))
-        words = {token.casefold() for token in tokens(text)}
-        spelled = [w for w in words if any(found in terms(w, known) for known in view.languages)]
-        if spelled:
-            return min(spelled, key=lambda w: (_distances(like.casefold(), w)[-1], w))
-    return found
+        sites = live.segment.postings.of(number)[0][:_N_TEXTS]
+        chunks = np.unique(base + live.segment.site_chunk[sites])
+        files, ordinals, _ = view.files_and_ordinals(chunks)
+        for file_n, ordinal in zip(files.tolist(), ordinals.tolist(), strict=True):
+            words = {token.casefold() for token in tokens(text_of(reader, file_n, ordinal))}
+            yield from (
+                word
+                for word in words
+                if word.isalpha() and found in {stem(word, known) for known in view.languages}
+            )

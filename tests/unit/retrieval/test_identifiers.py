@@ -88,6 +88,15 @@ def test_what_counts_as_an_identifier(text: str, found: list[str]) -> None:
     assert identifiers(text) == found
 
 
+def test_no_token_is_too_odd_to_be_looked_at() -> None:
+    rng = random.Random(1)
+    for _ in range(5000):
+        text = "".join(rng.choices("aB1_-./:@'’ß水\"", k=rng.randint(1, 8)))
+        assert all(identifiers(text))
+        assert all(query_terms(text))
+        assert all(phrases(text))
+
+
 def test_codes_in_a_list_are_found_one_by_one() -> None:
     found = terms("see E-4012/E-4013 and a.b@example.com")
     assert {"e-4012", "e-4013", "a.b", "example.com"} <= set(found)
