@@ -28,6 +28,9 @@ where which who whom whose why would you your
 """
 STOP_WORDS = frozenset(_STOP_WORDS.split())
 
+# Up to this length a query is taken at its word: its codes and quoted phrases are wanted as they
+# stand there. Longer ones are texts, to which others like them are looked for.
+MAX_EXACT_TOKENS = 40
 _MAX_WHOLE_CHARS = 64  # longer joined text, such as a URL, is found by its parts
 # Thai, Lao, Burmese, Khmer, kana, ideographs, Hangul.
 _UNSPACED = (

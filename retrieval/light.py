@@ -18,7 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval import dense, keyword, pairs
-from retrieval.analysis import STOP_WORDS, identifiers, query_terms, terms
+from retrieval.analysis import (
+    MAX_EXACT_TOKENS,
+    STOP_WORDS,
+    identifiers,
+    query_terms,
+    terms,
+    tokens,
+)
 from retrieval.candidates import Candidates
 from retrieval.features import Floats, bm25, matches
 from retrieval.keyword import Keywords
@@ -164,6 +171,6 @@ def _identifiers(view: View, chunks: NDArray[np.int64], question: str, words: Ke
     """Share of the question's codes, those that few chunks hold, that stand whole in the chunk."""
     rare = _RARE_SHARE * math.log1p(view.n_chunks)
     codes = {code: 1.0 for code in identifiers(question) if words.idf.get(code, 0.0) >= rare > 0}
-    if not codes:
+    if not codes or len(tokens(question)) > MAX_EXACT_TOKENS:
         return np.zeros(len(chunks))
     return matches(view, chunks, codes).coverage

@@ -93,15 +93,21 @@ def read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     header, body = _header(path, data)
     arrays = {name: _array(path, body, name, entry) for name, entry in header["arrays"].items()}
     if len(data) >= _LARGE_BYTES:
-        _let_go(data)
+        let_go(data)
     return arrays, header["meta"]
 
 
-def _let_go(data: np.memmap[Any, np.dtype[np.uint8]]) -> None:
-    """Count the pages as the system's cache again and not as ours; reading brings them back."""
-    advise = getattr(getattr(data, "_mmap", None), "madvise", None)
-    if advise is not None and hasattr(mmap, "MADV_DONTNEED"):
-        advise(mmap.MADV_DONTNEED)
+def let_go(array: NDArray[Any]) -> None:
+    """Count the pages of a mapped file as the system's cache again; reading brings them back.
+
+    Args:
+        array: any of those of a file; all of the file is let go. Others are left alone.
+    """
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        base = base.base
+    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def _header(path: Path, data: NDArray[np.uint8]) -> tuple[dict[str, Any], NDArray[np.uint8]]:

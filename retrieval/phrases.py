@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.analysis import phrases, terms
+from retrieval.analysis import MAX_EXACT_TOKENS, phrases, terms, tokens
 from retrieval.candidates import Candidates
 from retrieval.features import Floats, matches
 from retrieval.view import View
@@ -24,7 +24,12 @@ _MAX_READ = 200
 
 
 def quoted(text: str) -> list[list[str]]:
-    """The quoted phrases of a query, as terms. A single word in quotes is no phrase."""
+    """The quoted phrases of a query, as terms. A single word in quotes is no phrase.
+
+    A long text that quotes somebody asks for what is like it, not for the quotation.
+    """
+    if len(tokens(text)) > MAX_EXACT_TOKENS:
+        return []
     return [phrase for phrase in phrases(text) if len(phrase) > 1]
 
 

@@ -114,7 +114,8 @@ class MemoryStore:
         return [self.content(file_n)]
 
     def chunk(self, file_n: int, ordinal: int) -> Chunk:
-        if file_n not in self.files:
+        known = self.files.get(file_n)
+        if known is None or ordinal >= len(known.content.chunk_first_window):
             raise NotFound("chunk", f"{file_n}:{ordinal}")
         kept = self.files[file_n]
         first = int(kept.content.chunk_first_window[ordinal])
