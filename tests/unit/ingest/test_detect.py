@@ -144,10 +144,11 @@ def test_every_ingestible_name_has_a_parser(extension):
 
 
 def test_refusal_says_what_to_save_as():
-    error = refusal("application/vnd.ms-powerpoint")
+    error = refusal(OLD_SHEET)
     assert isinstance(error, UnsupportedFile)
-    assert error.media_type == "application/vnd.ms-powerpoint"
-    assert "Save it as PPTX or PDF" in str(error)
+    assert error.media_type == OLD_SHEET
+    assert "Save it as XLSX or CSV" in str(error)
+    assert detect(b"\x09\x04\x06\x00\x00\x00\x10\x00\xd3\x10", "a.xls") == OLD_SHEET
 
 
 @pytest.mark.parametrize(
