@@ -8,6 +8,7 @@ from ingest.detect import (
     DOCX,
     ENCRYPTED_OOXML,
     HTML,
+    OLD_SHEET,
     PDF,
     PLAIN,
     PPTX,
