@@ -30,7 +30,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).parents[1]))  # before this folder, whose ingest.py is another
+sys.path.insert(
+    0, str(Path(__file__).parents[1])
+)  # before this folder, whose ingest.py is another
 
 from api.engine import Engine
 from api.settings import Settings
@@ -87,18 +89,6 @@ class Sampled:
     def embed_query(self, text: str) -> Any:
         """See `Embedder.embed_query`."""
         return self.inner.embed_query(text)
-
-
-class SampledEngine(Engine):
-    """An engine whose model embeds a sample."""
-
-    @property
-    def embedder(self) -> Embedder:
-        """The default model, sampled; made once."""
-        if self._embedder is None:
-            inner = load_embedder(DEFAULT_MODEL, cache=self.settings.cache)
-            self._embedder = Sampled(inner, HashEmbedder(dim=inner.dim))
-        return self._embedder
 
 
 # --- files ----------------------------------------------------------------------------------
@@ -215,6 +205,7 @@ def watched(name: str, path: Path, data: Path) -> None:
         if select.select([out], [], [], _EVERY_S)[0] and (line := out.readline().strip()):
             _report(name, label, stage, since=started)
             stage, label = Peak(), line
+    _report(name, label, stage, since=started)
     parts = " + ".join(f"{each / 1e6:,.0f}" for each in overall.parts)
     print(f"{name:7}peak {overall.total / 1e6:,.0f} MB ({parts}), {path.stat().st_size / 1e6:,.1f} MB in",
           flush=True)  # fmt: skip
@@ -231,8 +222,10 @@ def ingest_one(name: str, path: Path, data: Path) -> None:
     """What the watched process does: add the file, wait, search, saying what it is at."""
     embedder = "hash" if name == "text" else DEFAULT_MODEL
     settings = Settings.load(data=data, embedder=embedder, max_file_tokens=10**9)
-    kind = Engine if name == "text" else SampledEngine
-    with kind.open(settings=settings, work=True) as engine:
+    with Engine.open(settings=settings, work=True) as engine:
+        if embedder == DEFAULT_MODEL:
+            inner = load_embedder(DEFAULT_MODEL, cache=settings.cache)
+            engine.embedders.add(DEFAULT_MODEL, Sampled(inner, HashEmbedder(dim=inner.dim)))
         store_id = engine.create_vector_store(name="memory").id
         print("upload", flush=True)
         with path.open("rb") as content:
@@ -245,7 +238,7 @@ def ingest_one(name: str, path: Path, data: Path) -> None:
         if found.status != "completed":
             raise SystemExit(found.error_message)
         hits = engine.search([store_id], Query(("the words of a heading",), limit=5)).hits
-        print(f"search ({len(hits)} hits)", flush=True)
+        print(f"close ({len(hits)} hits)", flush=True)
 
 
 def main() -> None:

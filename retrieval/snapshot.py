@@ -31,7 +31,7 @@ SNAPSHOT_FILE = "snapshot.index"
 # for long. 4,000 windows merge in 0.1 s.
 _MERGE_MAX_WINDOWS = 4096
 _BUILD_MAX_WINDOWS = 16384  # built in one piece; bounds the memory of a first build
-_FOLD_MAX_WINDOWS = 131072  # of one segment; bounds the memory of a merge, see decision 0013
+_FOLD_MAX_WINDOWS = 65536  # of one segment; bounds the memory of a merge, see decision 0013
 _MAPPED_MIN_WINDOWS = 8192  # segments this large go to disk at once and are mapped from there
 _FOLD_MIN_SEGMENTS = 8  # each costs a search about 0.2 ms
 _FOLD_MAX_SEGMENTS = 24  # then a commit folds, whoever else forgot to
@@ -242,6 +242,8 @@ class StoreIndex:
         with self._fold_lock:
             with self._lock:
                 segments = list(self._segments)
+            for live in segments:  # a merge should have the memory that searches took
+                packed.let_go(live.segment.vectors)
             for parts in _groups(segments):
                 kept = [live.rows != DEAD for live in parts]
                 if any(k.any() for k in kept):
@@ -249,6 +251,8 @@ class StoreIndex:
                     merged = self._mapped(Segment.merge([(p.segment, k) for p, k in pairs]))
                     with self._lock:
                         self._replace(parts, merged, kept)
+                    for live in parts:  # older views may hold them for a while
+                        packed.let_go(live.segment.vectors)
 
     def _replace(
         self, parts: Sequence[LiveSegment], merged: Segment, kept: Sequence[NDArray[np.bool_]]
