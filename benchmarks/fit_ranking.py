@@ -18,9 +18,10 @@ import os
 import re
 import tempfile
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -139,8 +140,8 @@ def sample_table(data: Path, cache: Path) -> Table:
         for (file, answer), (_, _, chunks) in zip(answers, rows, strict=True)
     ]
     features, first = (np.array([row[i] for row in rows]) for i in (0, 1))
-    ones = np.ones(len(rows))
-    return Table("sample", features, first, np.array(grades), ones, view.n_chunks, view.n_windows)
+    ideal = np.array([_ideal(dict(enumerate(row))) or 1.0 for row in grades])
+    return Table("sample", features, first, np.array(grades), ideal, view.n_chunks, view.n_windows)
 
 
 def _sample_row(
@@ -164,7 +165,7 @@ def _bare(text: str) -> str:
     return re.sub(r"[\s|]+", "", unicodedata.normalize("NFKC", text))
 
 
-def _ideal(grades: dict[str, int]) -> float:
+def _ideal(grades: Mapping[Any, float]) -> float:
     best = sorted((grade for grade in grades.values() if grade > 0), reverse=True)[:10]
     return sum(grade / math.log2(rank + 2) for rank, grade in enumerate(best))
 
