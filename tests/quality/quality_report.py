@@ -329,13 +329,15 @@ _HEAD = """# Quality
 
 Written by `make quality-report` (tests/quality/quality_report.py); do not edit. Sourcebook
 {version}, {model}, Python {python}, {machine}; sets: {sets}. Defaults of the product throughout,
-nothing is tuned to a set. Figures are means over all questions with something relevant, ten hits
+the same for every set. The built-in ranker and the scores' curve were fitted on questions of these
+sets ([decision 0018](decisions/0018-ranking.md), with figures for sets left out of the fit), of
+NFCorpus on its dev questions for the ranker; here its test questions are asked. Figures are means over all questions with something relevant, ten hits
 asked for, whole documents as text files, a document counting with its best chunk."""
 _RANKING_NOTE = """`bm25` and `dense` are the product's two legs by themselves, `rrf` their
 reciprocal ranks at equal weights, `none` their scores blended, `auto` the default. Interval and p
 compare `auto` with the better leg, question by question (paired t; randomisation test)."""
 _HTTP_NOTE = """Through the official client, whole documents as text files, the default request, ten
-results, a document counting with its best chunk. By the same harness published for NFCorpus:
+results, a document counting with its best chunk. Published for NFCorpus by a harness of this kind:
 OpenAI's hosted search .316, OGX hybrid .335 (see above)."""
 _CHUNK_NOTE = """*Of the chunk*: every chunk that holds a whole passage is relevant. *Of passages*:
 each passage is one item, found where the first hit holds it whole."""
