@@ -7,6 +7,7 @@ import shutil
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 from memory_store import EMBEDDER, STORE_ID, MemoryStore
 
@@ -320,3 +321,62 @@ def test_searches_beside_commits_and_folds_see_whole_commits() -> None:
     for thread in threads:
         thread.join()
     assert wrong == []
+
+
+class LongFiles(MemoryStore):
+    """Gives every file in stretches of some chunks, as the store does with long ones."""
+
+    def contents(self, file_n: int) -> list[FileContent]:
+        whole = self.content(file_n)
+        ends = whole.chunk_first_window + whole.chunk_n_windows
+        found = []
+        for first in range(0, len(ends), 4):
+            starts = whole.chunk_first_window[first : first + 4]
+            base, end = int(starts[0]), int(ends[first : first + 4].max())
+            found.append(
+                FileContent(
+                    texts=whole.texts[base:end],
+                    vectors=whole.vectors[base:end],
+                    chunk_first_window=starts - base,
+                    chunk_n_windows=whole.chunk_n_windows[first : first + 4],
+                    first_chunk=first,
+                )
+            )
+        return found
+
+
+def chunks_of(index: StoreIndex) -> list[tuple[int, int]]:
+    view = index.view()
+    live = np.concatenate([each.live.chunks for each in view.segments])
+    files, ordinals, _ = view.files_and_ordinals(np.flatnonzero(live))
+    return sorted(zip(files.tolist(), ordinals.tolist(), strict=True))
+
+
+def test_a_file_in_stretches_has_all_its_chunks_once(tmp_path, monkeypatch):
+    monkeypatch.setattr("retrieval.snapshot._BUILD_MAX_WINDOWS", 12)
+    monkeypatch.setattr("retrieval.snapshot._MAPPED_MIN_WINDOWS", 10)
+    monkeypatch.setattr("retrieval.snapshot._MERGE_MAX_WINDOWS", 0)
+    store, plain = LongFiles(), MemoryStore()
+    for each in (store, plain):
+        each.add(1, [f"word{n} and more" for n in range(60)], {"a": 1})
+        each.add(2, [f"other{n} and more" for n in range(30)], {"a": 2})
+
+    def opened(of):
+        return StoreIndex.open(tmp_path, of, vector_store_id=STORE_ID, model_id="m")
+
+    index, whole = opened(store), StoreIndex(STORE_ID, model_id="m")
+    whole.catch_up(plain)
+    assert len(index.view().segments) > 1
+    assert chunks_of(index) == chunks_of(whole)
+    index.fold()
+    assert chunks_of(index) == chunks_of(whole)
+    index.save(tmp_path)
+    assert chunks_of(opened(store)) == chunks_of(whole)
+    store.set_attributes(1, {"a": 3})
+    index.catch_up(store)
+    assert chunks_of(index) == chunks_of(whole)
+    store.delete(1)
+    index.catch_up(store)
+    assert {file_n for file_n, _ in chunks_of(index)} == {2}
+    reopened = opened(store)
+    assert chunks_of(reopened) == chunks_of(index)
