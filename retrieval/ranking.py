@@ -49,7 +49,7 @@ def rank(
 
 
 def _calibrated(ranked: Candidates, view: View, curve: threshold.Curve) -> Candidates:
-    signs = threshold.Signs.of(ranked.fused, view)
+    signs = threshold.Signs.of(ranked.fused, n_chunks=view.n_chunks, n_windows=view.n_windows)
     return replace(ranked, scores=curve.at(ranked.fused, signs))
 
 

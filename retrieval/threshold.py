@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.view import View
 
 # A hit at least this sure is one to rely on: of questions that the files do not answer, one in
 # twenty has such a hit; of questions whose best hit is relevant, nineteen in twenty keep it
@@ -43,11 +42,11 @@ class Signs:
     n_windows: int
 
     @classmethod
-    def of(cls, fused: NDArray[np.float64], view: View) -> Signs:
-        """Of a ranking's scores, best first."""
+    def of(cls, fused: NDArray[np.float64], *, n_chunks: int, n_windows: int) -> Signs:
+        """Of a ranking's scores, best first, and the size of the vector store."""
         top = fused[:_TENTH]
         best, tenth = (float(top[0]), float(top[-1])) if len(top) else (0.0, 0.0)
-        return cls(best, tenth, view.n_chunks, view.n_windows)
+        return cls(best, tenth, n_chunks, n_windows)
 
     def row(self) -> NDArray[np.float64]:
         """What the curve weighs: (5,)."""
