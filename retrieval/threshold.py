@@ -15,7 +15,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-
 # A hit at least this sure is one to rely on: of questions that the files do not answer, one in
 # twenty has such a hit; of questions whose best hit is relevant, nineteen in twenty keep it
 # (decision 0018).
