@@ -137,7 +137,8 @@ def test_files_that_fail_are_named_and_the_others_indexed(sourcebook, folder):
     (folder / "empty.txt").write_bytes(b"")
     (folder / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
     done = sourcebook("index", folder, "--store", "n", expect=1)
-    assert "2 added, 0 replaced" not in done.stdout
+    assert "2 added, 0 replaced" in done.stdout
+    assert "2 failed" in done.stdout
     assert "empty.txt" in done.stderr
     assert "broken.pdf" in done.stderr
     (row,) = json.loads(sourcebook("stores", "--json").stdout)
