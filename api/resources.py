@@ -243,14 +243,6 @@ class Resources(Indexing):
             tables.batches.settle(number, "cancelled")
             tables.attachments.remove(number)
 
-    def detach_indexed(self, store_id: str, file_id: str) -> None:
-        """`detach` a file that was indexed from a folder; it goes if no other store has it."""
-        self.detach(store_id, file_id)
-        with self.store.read() as view:
-            used = view.attachments.of_file(file_id)
-        if not used:
-            self.delete_file(file_id)
-
     def content(self, store_id: str, file_id: str) -> str:
         """The stored text of a file, to which all character positions refer.
 

@@ -35,18 +35,6 @@ _FAILED = (
 
 
 @dataclass(frozen=True, slots=True)
-class IndexedPath:
-    """What a vector store holds under one relative path."""
-
-    file_id: str
-    filename: str
-    sha256: str
-    status: AttachmentStatus
-    chunking: ChunkingStrategy
-    attributes: Attributes
-
-
-@dataclass(frozen=True, slots=True)
 class GivenUp:
     """A file that could not be indexed, with the reason: an entry of the dead-letter list."""
 
@@ -260,47 +248,6 @@ class Attachments:
             (file_id,),
         )
         return {row[0] for row in rows}
-
-    def paths_in_progress(self, vector_store_n: int) -> set[str]:
-        """Relative paths whose files are queued or being indexed."""
-        rows = self._connection.execute(
-            "SELECT path FROM attachments"
-            " WHERE vector_store_n = ? AND status = 'in_progress' AND path IS NOT NULL",
-            (vector_store_n,),
-        )
-        return {row[0] for row in rows}
-
-    def at_path(self, vector_store_n: int, path: str) -> list[IndexedPath]:
-        """What stands under a relative path, oldest first; more than one while it changes."""
-        cursor = self._connection.cursor()
-        cursor.row_factory = sqlite3.Row
-        rows = cursor.execute(
-            "SELECT f.id, f.filename, f.sha256, a.status, a.max_chunk_size_tokens,"
-            " a.chunk_overlap_tokens, a.attributes FROM attachments a"
-            " JOIN files f ON f.n = a.file_n"
-            " WHERE a.vector_store_n = ? AND a.path = ? ORDER BY a.n",
-            (vector_store_n, path),
-        )
-        return [
-            IndexedPath(
-                file_id=row["id"],
-                filename=row["filename"],
-                sha256=row["sha256"],
-                status=row["status"],
-                chunking=_chunking(row),
-                attributes=json.loads(row["attributes"]),
-            )
-            for row in rows
-        ]
-
-    def paths(self, vector_store_n: int) -> list[tuple[str, str]]:
-        """Every (relative path, file id) that was indexed under a path."""
-        rows = self._connection.execute(
-            "SELECT a.path, f.id FROM attachments a JOIN files f ON f.n = a.file_n"
-            " WHERE a.vector_store_n = ? AND a.path IS NOT NULL ORDER BY a.n",
-            (vector_store_n,),
-        )
-        return [(str(row[0]), str(row[1])) for row in rows]
 
     def replaced_by(self, number: int) -> list[tuple[int, str]]:
         """Older attachments under the path of this one, as (row number, file id)."""

@@ -20,6 +20,11 @@ DOCUMENTS = [
 ]
 DOCTESTED = [
     "api.auth",
+    "api.batch.find",
+    "api.batch.label",
+    "api.batch.path_patterns",
+    "api.batch.scalars",
+    "api.batch.watch",
     "api.commands.eval",
     "api.evaluate.report",
     "api.printing",
