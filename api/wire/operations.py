@@ -10,11 +10,10 @@ from pydantic import BaseModel
 
 from api.pages import DEFAULT_LIMIT, MAX_FILES_LIMIT, MAX_LIMIT, STATUSES
 from api.wire import examples as ex
-from api.wire import indexing
+from api.wire import indexing, verify
 from api.wire import replies as r
 from api.wire import response_bodies as bodies
 from api.wire import response_shapes as shapes
-from api.wire import verify
 from api.wire.conversations import UpdateConversation
 from api.wire.files import PURPOSES
 from api.wire.ids import id_schema
