@@ -46,14 +46,14 @@ def contents():
     return {stage: (made[make, size], name) for stage, (make, size, name) in CONTENT.items()}
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)  # before the engine of the test is there
 def others():
     """Parsers that engines of other tests keep."""
     return parsers()
 
 
 @pytest.fixture
-def engine(tmp_path, others):
+def engine(tmp_path):
     with Engine.open(settings=Settings(data=tmp_path, embedder="hash"), work=True) as engine:
         yield engine
 
