@@ -253,7 +253,15 @@ HIT = Hit(
     end_char=14,
     place=Place(first_page=3, last_page=4),
     heading_path=("One", "Two"),
-    explanation=Explanation("open", LegScore(1, 0.7), LegScore(None, 0.0), 0.4, "query"),
+    explanation=Explanation(
+        "open",
+        LegScore(1, 0.7),
+        LegScore(None, 0.0),
+        0.4,
+        "query",
+        features={"phrase": 1.0},
+        weights={"phrase": 0.25},
+    ),
 )
 
 
@@ -282,10 +290,14 @@ def test_extension_explains_both_legs():
             "keyword": {"rank": None, "score": 0.0},
             "fused": 0.4,
             "query": "query",
+            "features": {"phrase": 1.0},
+            "weights": {"phrase": 0.25},
+            "reranker": None,
         },
     }
 
 
 def test_setting_turns_the_extension_on_and_a_request_off_again():
-    assert wanted(None, always=True) == Wanted(places=True, explain=True)
-    assert wanted(Wanted(places=False), always=True) == Wanted(places=False, explain=True)
+    assert wanted(None, always=True) == Wanted(places=True, boxes=False, explain=True)
+    off = wanted(Wanted(places=False), always=True)
+    assert off == Wanted(places=False, boxes=False, explain=True)
