@@ -281,16 +281,11 @@ class Worker:
 
     def _settle(self, job: Job, error: Exception) -> None:
         decision = decide(error, failures=job.failures + 1)
-        expected = isinstance(error, FileFailed | Unavailable | StoreError)
-        logger.log(
-            logging.INFO if expected else logging.ERROR,
-            "job_failed",
-            extra={"job": job.n, "attempts": job.attempts, "error": type(error).__name__},
-            exc_info=None if expected else error,
-        )
         with self._store.write() as tables:
-            if not tables.jobs.holds(job):
+            if not tables.jobs.holds(job):  # its file was taken from under it
+                logger.info("job_lost", extra={"job": job.n})
                 return
+            _log_failure(job, error)
             number = job.attachment_n
             if isinstance(decision, Retry):
                 tables.jobs.retry_later(job, delay_s=decision.delay_s)
@@ -376,3 +371,14 @@ class Worker:
         here = f"{socket.gethostname()}-"
         others = (owner for owner in owners if owner != self.owner and owner.startswith(here))
         return [owner for owner in others if is_free(self._locks / owner)]
+
+
+def _log_failure(job: Job, error: Exception) -> None:
+    """What is not the file's own fault comes with its traceback."""
+    expected = isinstance(error, FileFailed | Unavailable | StoreError)
+    logger.log(
+        logging.INFO if expected else logging.ERROR,
+        "job_failed",
+        extra={"job": job.n, "attempts": job.attempts, "error": type(error).__name__},
+        exc_info=None if expected else error,
+    )
