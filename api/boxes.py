@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 from ingest.boxes import boxes_of
 from retrieval.boxes import PageBoxes
 from retrieval.errors import NotFound
-from retrieval.types import Block, Citation, Hit
+from retrieval.queries import Citation, Hit
+from retrieval.types import Block
 
 if TYPE_CHECKING:
     from api.engine import Engine

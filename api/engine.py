@@ -20,15 +20,9 @@ from api.settings import Settings
 from retrieval.calibrate import Calibration, calibrate
 from retrieval.errors import Conflict, InvalidQuery, StoreBusy
 from retrieval.filters import parse_filter
+from retrieval.queries import Citation, Hit, Query, SearchResult
 from retrieval.search import Run, run
-from retrieval.types import (
-    Attributes,
-    Citation,
-    Hit,
-    Query,
-    SearchResult,
-    VectorStore,
-)
+from retrieval.types import Attributes, VectorStore
 from retrieval.verify import MIN_SUPPORT
 from retrieval.view import View
 from retrieval.why_not import WhyNot, why_not

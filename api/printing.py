@@ -14,7 +14,7 @@ import click
 if TYPE_CHECKING:
     from api.answer.types import Answer
     from api.batch.types import Change, IndexReport
-    from retrieval.types import Citation, Hit
+    from retrieval.queries import Citation, Hit
 
 
 _KILO = 1000

@@ -38,7 +38,8 @@ from api.engine import Engine
 from api.settings import Settings
 from retrieval.embedder import DEFAULT_MODEL, load_embedder
 from retrieval.hash_embedder import HashEmbedder
-from retrieval.types import Query, Vectors
+from retrieval.queries import Query
+from retrieval.types import Vectors
 
 if TYPE_CHECKING:
     from retrieval.embedder import Embedder

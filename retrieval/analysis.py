@@ -56,6 +56,9 @@ _CODE = re.compile(
     r"(?:(?=[^\W_]*\D)(?=.*\d)(?=.*[^\W\d_]).+|\d+(?:[-./]\d+){2,}|.*[^\W_]_+[^\W_].*)",
     re.IGNORECASE,
 )
+# A name in a program: a small start of three letters or more before a capital, or two capitals
+# within. What people write so elsewhere, such as iPhone, mRNA or YouTube, is neither.
+_NAME = re.compile(r"[a-z]{3,}[A-Z]\w*|\w*[a-z][A-Z]\w*[a-z][A-Z]\w*")
 _NO_JOINT = re.compile(f"['’{_UNSPACED}]")
 _HUMP = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\WA-Z\d_]+|\d+")
 _MIXED = re.compile(r"[a-z][A-Z]|[A-Z]{2}[a-z]|[A-Za-z]\d|\d[A-Za-z]")
@@ -116,14 +119,20 @@ def phrases(text: str) -> list[list[str]]:
 def identifiers(text: str) -> list[str]:
     """The whole terms of codes, part numbers and names of a program's parts in a text.
 
-    A token counts that has a digit beside letters, three numbers or more joined, or an
-    underscore; ordinals, decades, ranges and times do not.
+    A token counts that has a digit beside letters, three numbers or more joined, an underscore,
+    or capitals within as programs have them; ordinals, decades, ranges and times do not.
 
     >>> identifiers("Does max_size or CVE-2024-3094 explain E-4012, well-known since the 1960s?")
     ['max_size', 'cve-2024-3094', 'e-4012']
+    >>> identifiers("Does resetPumpB call HttpServerError on an iPhone?")
+    ['resetpumpb', 'httpservererror']
     """
-    codes = (_terms_of(token, ENGLISH) for token in tokens(text) if _CODE.fullmatch(token))
+    codes = (_terms_of(token, ENGLISH) for token in tokens(text) if _is_code(token))
     return list(dict.fromkeys(found[0] for found in codes if found))
+
+
+def _is_code(token: str) -> bool:
+    return bool(_CODE.fullmatch(token) or _NAME.fullmatch(token))
 
 
 @lru_cache(maxsize=1 << 17)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.types import LegScore
+from retrieval.queries import LegScore
 from retrieval.view import View
 
 _BELOW = 1e-6  # so that what follows a ranking never ties with its last

@@ -11,8 +11,9 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from retrieval.queries import Citation, Hit
 from retrieval.sentences import sentence_spans
-from retrieval.types import Block, Citation, Hit, Place
+from retrieval.types import Block, Place
 
 MAX_QUOTE_CHARS = 400
 MAX_QUOTE_UNITS = 3

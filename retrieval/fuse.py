@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.types import HybridWeights
+from retrieval.queries import HybridWeights
 
 DENSE_SHARE = 0.5
 # BM25 at which the keyword half of the score is half full. A fixed scale, unlike one per

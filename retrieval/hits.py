@@ -9,9 +9,10 @@ from retrieval import light
 from retrieval.candidates import Scored
 from retrieval.errors import NotFound
 from retrieval.plan import Plan
+from retrieval.queries import Explanation, Hit, Query
 from retrieval.shape import Shown, Span, trimmed, within_budget
 from retrieval.snapshot import Reader
-from retrieval.types import Chunk, Explanation, Hit, Query
+from retrieval.types import Chunk
 from retrieval.view import View
 
 

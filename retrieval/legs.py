@@ -17,7 +17,7 @@ from retrieval import dense, fuse, keyword
 from retrieval.candidates import Candidates, collect
 from retrieval.keyword import Keywords
 from retrieval.plan import Plan
-from retrieval.types import HybridWeights
+from retrieval.queries import HybridWeights
 from retrieval.view import Allowed, View
 
 FIRST_DEPTH = 128  # windows of the dense leg, chunks of the keyword leg

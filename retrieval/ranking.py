@@ -13,8 +13,8 @@ from retrieval.candidates import Candidates
 from retrieval.errors import NotFound
 from retrieval.legs import Legs
 from retrieval.phrases import N_CANDIDATES, Texts, quoted, shares
+from retrieval.queries import Query
 from retrieval.snapshot import Reader
-from retrieval.types import Query
 from retrieval.view import View
 
 

@@ -19,10 +19,10 @@ from retrieval.candidates import Candidates, Scored
 from retrieval.hits import Shaped, load
 from retrieval.legs import RRF_DEPTH, Legs
 from retrieval.plan import Plan, plan
+from retrieval.queries import Query, SearchResult
 from retrieval.rerank import RERANK_CHUNKS, Reranker, second_look
 from retrieval.rewrite import rewritten
 from retrieval.snapshot import Reader
-from retrieval.types import Query, SearchResult
 from retrieval.view import Allowed, View
 
 __all__ = ["RRF_DEPTH", "QueryEmbedder", "Run", "run", "search"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from retrieval.types import Hit
+from retrieval.queries import Hit
 
 Span = tuple[int, int]
 

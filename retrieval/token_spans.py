@@ -29,14 +29,6 @@ _BATCH_PIECES = 16
 _MAX_WORD_CHARS = 100
 _SHORT_CHARS = 1024  # the library alone is as quick here
 _WORDS_AT_ONCE_CHARS = 262_144
-_MAX_WORDS = 1 << 17  # about 25 MB; then the memory begins anew
-# A word with the white space behind it, a punctuation mark or an ideograph: BERT's borders as far
-# as ASCII goes, and the ideographs, each of which it takes for a word. What else it knows of
-# Unicode, such as the marks that it drops and joins words over, stays within a match.
-_WORD = re.compile(
-    r"[^ \t\n\r!-/:-@\[-`{-~\u3400-\u4dbf\u4e00-\u9fff]+[ \t\n\r]*"
-    r"|[!-/:-@\[-`{-~][ \t\n\r]*|[\u3400-\u4dbf\u4e00-\u9fff]|[ \t\n\r]+"
-)
 
 
 def plain_tokenizer(json: str) -> Tokenizer:
@@ -107,59 +99,16 @@ def _words_of(tokenizer: Tokenizer) -> _Words | None:
     return _Words(tokenizer) if reads_words else None
 
 
-class _Words:
-    """The tokens of every word met so far. Safe for threads."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
-        self._special = [each.content for each in tokenizer.get_added_tokens_decoder().values()]
-        self._lock = threading.Lock()
-        self._forget()
-
-    def has_special(self, text: str) -> bool:
-        """Whether there is a text such as "[SEP]", which the tokenizer takes out beforehand."""
-        return any(special in text for special in self._special)
-
-    def spans(self, text: str) -> NDArray[np.int32]:
-        """The tokens of a text, (n_tokens, 2)."""
-        words = _WORD.findall(text)
-        starts = np.zeros(len(words), dtype=np.int32)
-        np.cumsum(np.fromiter(map(len, words[:-1]), np.int32), out=starts[1:])
-        with self._lock:
-            if len(self._number) > _MAX_WORDS:
-                self._forget()
-            self._learn(sorted(set(words).difference(self._number)))
-            numbers = np.fromiter(map(self._number.__getitem__, words), np.int64, len(words))
-            first, n = self._first[numbers], self._first[numbers + 1] - self._first[numbers]
-            place = np.repeat(first - (np.cumsum(n) - n), n) + np.arange(n.sum())
-            found: NDArray[np.int32] = self._spans[place]
-        found += np.repeat(starts, n)[:, np.newaxis]
-        return found
-
-    def _forget(self) -> None:
-        self._number: dict[str, int] = {}
-        self._first = np.zeros(1, dtype=np.int64)  # where each word's tokens begin in _spans
-        self._spans = np.empty((0, 2), dtype=np.int32)  # within the word
-
-    def _learn(self, words: Sequence[str]) -> None:
-        if not words:
-            return
-        spans = self._tokens(words)
-        n = np.fromiter(map(len, spans), np.int64, len(spans))
-        self._number.update(zip(words, itertools.count(len(self._number))))
-        self._first = np.concatenate([self._first, self._first[-1] + np.cumsum(n)])
-        self._spans = np.concatenate([self._spans, *spans])
-
-    def _tokens(self, words: Sequence[str]) -> list[NDArray[np.int32]]:
-        """Each word's own tokens, (n_tokens, 2)."""
-        short = [word for word in words if len(word) <= _MAX_WORD_CHARS]
-        encodings = iter(self._tokenizer.encode_batch(short, add_special_tokens=False))
-        return [
-            np.array(next(encodings).offsets, dtype=np.int32).reshape(-1, 2)
-            if len(word) <= _MAX_WORD_CHARS
-            else _read(self._tokenizer, word)
-            for word in words
-        ]
+def _tokens_of_words(tokenizer: Tokenizer, words: Sequence[str]) -> list[NDArray[np.int32]]:
+    """Each word's own tokens, (n_tokens, 2)."""
+    short = [word for word in words if len(word) <= _MAX_WORD_CHARS]
+    encodings = iter(tokenizer.encode_batch(short, add_special_tokens=False))
+    return [
+        np.array(next(encodings).offsets, dtype=np.int32).reshape(-1, 2)
+        if len(word) <= _MAX_WORD_CHARS
+        else _read(tokenizer, word)
+        for word in words
+    ]
 
 
 def _pieces(text: str, n_chars: int) -> Iterator[tuple[int, int]]:

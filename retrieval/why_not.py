@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from retrieval import threshold
 from retrieval.candidates import Scored
 from retrieval.hits import explained
+from retrieval.queries import Explanation, Query
 from retrieval.search import Run
-from retrieval.types import Explanation, Query
 from retrieval.view import DEAD, View
 
 Stage = Literal[

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from api.answer.evidence import BlocksOf
 from retrieval.cite import Unit, cite, units
-from retrieval.types import Citation, Hit
+from retrieval.queries import Citation, Hit
 from retrieval.verify import MIN_SUPPORT, Verdict, Verifier
 
 N_TRIED = 3  # sources checked for a claim without a marker, the likeliest by their words

@@ -11,7 +11,7 @@ from api.answer.respond import Run
 from api.answer.types import Answer, Extension, FileSearch, ResponseRequest
 from retrieval.filters import Filter
 from retrieval.ids import new_id
-from retrieval.types import Query
+from retrieval.queries import Query
 
 if TYPE_CHECKING:
     from api.engine import Engine

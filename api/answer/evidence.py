@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from retrieval.analysis import query_terms, terms
 from retrieval.cite import Unit, units
 from retrieval.fuse import blend
-from retrieval.types import Block, Hit, Vectors
+from retrieval.queries import Hit
+from retrieval.types import Block, Vectors
 
 if TYPE_CHECKING:
     from retrieval.embedder import Embedder

@@ -18,7 +18,7 @@ from api.answer.stop import Stop
 from api.answer.structure import Structure
 from api.answer.truncate import entry_text
 from api.answer.types import Cited, Finished, Search, Task, Usage, Writer, Written
-from retrieval.types import Citation, Hit
+from retrieval.queries import Citation, Hit
 
 if TYPE_CHECKING:
     from api.engine import Engine

@@ -14,7 +14,7 @@ from typing import Any
 from api.answer.quoted import readable
 from api.answer.types import Cited, Task
 from retrieval.errors import InvalidRequest
-from retrieval.types import Citation, Hit
+from retrieval.queries import Citation, Hit
 
 Select = Callable[[str, Sequence[Hit]], tuple[Citation, ...]]
 Piece = str | Cited

@@ -26,7 +26,7 @@ from api.answer.stop import Stop
 from api.answer.structure import Structure
 from api.answer.types import Finished, Found, FunctionCall, Search, Task, Usage, Writer, Written
 from retrieval.errors import InvalidRequest
-from retrieval.types import Hit
+from retrieval.queries import Hit
 
 if TYPE_CHECKING:
     from api.engine import Engine

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from api.answer.types import FunctionCall, Item, Usage
-from retrieval.types import Citation, Hit
+from retrieval.queries import Citation, Hit
 
 SCORE_DIGITS = 4  # as the hosted service rounds
 

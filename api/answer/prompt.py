@@ -10,7 +10,8 @@ from itertools import groupby
 from typing import Any
 
 from api.answer.types import Entry, Found, FunctionCall, FunctionResult, Task, Turn
-from retrieval.types import Hit, Place
+from retrieval.queries import Hit
+from retrieval.types import Place
 
 SEARCH_TOOL = "file_search"
 MAX_QUERIES = 5  # of one search

@@ -35,7 +35,7 @@ from api.answer.types import (
 from api.boxes import with_boxes
 from retrieval.errors import FileSearchError
 from retrieval.ids import new_id
-from retrieval.types import Hit
+from retrieval.queries import Hit
 
 if TYPE_CHECKING:
     from api.engine import Engine

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from api.answer.evidence import WEIGHTS, BlocksOf, Evidence, gather, signs
 from retrieval.cite import MAX_QUOTE_CHARS, MAX_QUOTE_UNITS, cite
-from retrieval.types import Citation, Hit
+from retrieval.queries import Citation, Hit
 from retrieval.verify.names import knows, names
 from retrieval.verify.source import Reading
 

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from retrieval.errors import NotFound
-from retrieval.types import Block, Hit
+from retrieval.queries import Hit
+from retrieval.types import Block
 
 if TYPE_CHECKING:
     from api.engine import Engine

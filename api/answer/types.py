@@ -6,7 +6,7 @@ from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from retrieval.types import Citation, Hit, Query
+from retrieval.queries import Citation, Hit, Query
 from retrieval.verify import MIN_SUPPORT
 
 if TYPE_CHECKING:

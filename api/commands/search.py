@@ -20,7 +20,7 @@ from api.printing import (
 
 if TYPE_CHECKING:
     from api.engine import Engine
-    from retrieval.types import Explanation, Query, SearchResult
+    from retrieval.queries import Explanation, Query, SearchResult
     from retrieval.why_not import WhyNot
 
 _RANKERS = ("auto", "none", "default-2024-11-15")
@@ -74,7 +74,7 @@ def search(data: Path | None, /, query: str, store: str, **options: Any) -> None
 
 def _query(text: str, options: dict[str, Any]) -> Query:
     from retrieval.filters import parse_filter  # noqa: PLC0415
-    from retrieval.types import Query  # noqa: PLC0415
+    from retrieval.queries import Query  # noqa: PLC0415
 
     return Query(
         (text,),

@@ -10,16 +10,8 @@ from typing import Any, Final, Protocol, TypeVar
 from api.engine import Engine
 from api.evaluate.judged import JudgedSet, SetDocument
 from retrieval.errors import NotFound, StoreUnwritable, Unavailable
-from retrieval.types import (
-    Attachment,
-    BatchMember,
-    ChunkingStrategy,
-    HybridWeights,
-    PageRequest,
-    Query,
-    Ranker,
-    VectorStore,
-)
+from retrieval.queries import HybridWeights, Query, Ranker
+from retrieval.types import Attachment, BatchMember, ChunkingStrategy, PageRequest, VectorStore
 
 _POLL_S = 0.2
 _FILES_AT_ONCE = 200  # of one batch

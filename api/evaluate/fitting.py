@@ -12,7 +12,7 @@ from api.engine import Engine
 from api.evaluate.judged import JudgedSet, Question
 from api.evaluate.measures import Judge
 from retrieval.calibrate import Calibration, calibrate, calibration_error
-from retrieval.types import Hit
+from retrieval.queries import Hit
 
 _FOLDS = 5
 

@@ -20,7 +20,8 @@ from api.evaluate.readers import read_set
 from api.evaluate.report import markdown
 from api.evaluate.runs import Run, as_dict, load, run, save
 from api.settings import Settings
-from retrieval.types import MAX_RESULTS, ChunkingStrategy
+from retrieval.queries import MAX_RESULTS
+from retrieval.types import ChunkingStrategy
 
 Progress = Callable[[str, int, int], None]  # what is being done, so much of so much
 Compared = tuple[Run, Run, Comparison]

@@ -11,7 +11,7 @@ from api.wire.filters import Filters
 from api.wire.sourcebook import Wanted, WantedOfSearch, hit_extension, search_extension
 from api.wire.validation import Closed, empty, kind_of, refuse, too_long
 from retrieval.filters import parse_filter
-from retrieval.types import Hit, HybridWeights, Query, Ranker, SearchResult
+from retrieval.queries import Hit, HybridWeights, Query, Ranker, SearchResult
 from retrieval.why_not import WhyNot
 
 DEFAULT_RESULTS = 10

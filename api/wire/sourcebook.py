@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, StringConstraints
 
 from api.wire.validation import Closed
-from retrieval.types import MAX_NEIGHBOURS, Hit
+from retrieval.queries import MAX_NEIGHBOURS, Hit
 from retrieval.why_not import WhyNot
 
 MAX_NAMES: Final = 100

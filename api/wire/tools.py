@@ -15,7 +15,7 @@ from api.wire.search import MAX_RESULTS, RankingOptions
 from api.wire.validation import Closed, echo, listed, missing, one_of, parse, wrong_type
 from retrieval.errors import InvalidFilter, InvalidRequest
 from retrieval.filters import parse_filter
-from retrieval.types import Query
+from retrieval.queries import Query
 
 DEFAULT_TOOL_RESULTS = 20  # of the tool; the search endpoint's own is 10
 SERVED: Final = ("file_search", "function")

@@ -6,7 +6,7 @@ exactly; `checks.py` compares; `edits.py` names what was changed in a near copy;
 tells how much of the meaning is there.
 """
 
-from retrieval.types import Finding
+from retrieval.queries import Finding
 from retrieval.verify.verifier import MIN_SUPPORT, Verdict, Verifier
 
 __all__ = ["MIN_SUPPORT", "Finding", "Verdict", "Verifier"]

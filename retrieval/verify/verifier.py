@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval.types import Finding
+from retrieval.queries import Finding
 from retrieval.verify.checks import (
     Amiss,
     check_dates,

@@ -10,7 +10,8 @@ import pytest
 from api.engine import Engine
 from api.settings import Settings
 from retrieval.errors import Conflict, InvalidRequest, NotFound, TooLarge
-from retrieval.types import BatchMember, ChunkingStrategy, PageRequest, Query
+from retrieval.queries import Query
+from retrieval.types import BatchMember, ChunkingStrategy, PageRequest
 
 WORDS = [
     "gear",

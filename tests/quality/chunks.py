@@ -8,7 +8,7 @@ from api.engine import Engine
 from api.evaluate.asking import RANKINGS, Found, InProcess
 from api.evaluate.judged import JudgedSet, Question
 from api.evaluate.measures import MAIN, Judge, measure
-from retrieval.types import Query
+from retrieval.queries import Query
 
 
 def as_documents(engine: Engine, store_id: str, judged: JudgedSet) -> JudgedSet:

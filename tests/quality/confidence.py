@@ -13,7 +13,7 @@ from api.engine import Engine
 from api.evaluate.judged import JudgedSet, Question
 from api.evaluate.measures import Judge
 from retrieval.calibrate import calibrate, calibration_error
-from retrieval.types import Hit, Query
+from retrieval.queries import Hit, Query
 
 DEPTH = 10  # hits of a question that are judged
 

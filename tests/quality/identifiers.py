@@ -8,7 +8,8 @@ from collections.abc import Callable
 from api.engine import Engine
 from api.evaluate.asking import InProcess
 from api.evaluate.judged import JudgedSet, Question, Reference, SetDocument
-from retrieval.types import ChunkingStrategy, Query
+from retrieval.queries import Query
+from retrieval.types import ChunkingStrategy
 
 N_CODES = 500
 _NOUNS = [

@@ -18,8 +18,9 @@ from pathlib import Path
 import numpy as np
 
 from retrieval.embedder import Embedder
+from retrieval.queries import Hit
 from retrieval.snapshot import StoreIndex
-from retrieval.types import Chunk, FileChange, FileContent, Hit, Place, Vectors
+from retrieval.types import Chunk, FileChange, FileContent, Place, Vectors
 from retrieval.view import View
 
 WINDOW_TOKENS = 200

@@ -25,9 +25,9 @@ from retrieval import dense, keyword
 from retrieval.analysis import stem
 from retrieval.calibrate import calibrate, calibration_error
 from retrieval.embedder import DEFAULT_MODEL, load_embedder
+from retrieval.queries import Hit, Query, Ranker
 from retrieval.rerank import Reranker
 from retrieval.search import search
-from retrieval.types import Hit, Query, Ranker
 from tests.quality.judged_sets import JudgedSet, load, sets_folder
 
 BM25 = {

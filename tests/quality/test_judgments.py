@@ -6,8 +6,9 @@ A failure prints the questions that missed.
 import re
 import unicodedata
 
+from retrieval.queries import Query
 from retrieval.sentences import sentence_spans
-from retrieval.types import PageRequest, Query
+from retrieval.types import PageRequest
 from tests.quality.conftest import STORE
 
 HIT_AT_1, HIT_AT_5, FIRST_QUOTE = 0.85, 0.97, 0.85

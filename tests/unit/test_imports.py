@@ -20,7 +20,13 @@ PURE = {
     "retrieval/errors.py": set(),
     "retrieval/filters.py": {"retrieval.errors", "retrieval.types", "retrieval.attributes"},
     "retrieval/plan.py": {"retrieval.errors", "retrieval.types"},
-    "retrieval/fuse.py": {"retrieval.errors", "retrieval.types"},
+    "retrieval/queries.py": {
+        "retrieval.errors",
+        "retrieval.types",
+        "retrieval.boxes",
+        "retrieval.filters",
+    },
+    "retrieval/fuse.py": {"retrieval.errors", "retrieval.queries"},
     "retrieval/threshold.py": {"retrieval.errors", "retrieval.types"},
     "retrieval/sentences.py": set(),
 }

@@ -22,7 +22,8 @@ from api.answer.types import (
     Turn,
 )
 from retrieval.errors import InvalidRequest
-from retrieval.types import Citation, Place
+from retrieval.queries import Citation
+from retrieval.types import Place
 
 RULE = Turn("system", "r r")
 OLD = Turn("user", "o o o")

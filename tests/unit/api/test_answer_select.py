@@ -14,7 +14,8 @@ from api.answer.extractive import readable
 from api.answer.select import select
 from api.answer.types import Cited
 from retrieval.embedder import HashEmbedder
-from retrieval.types import Explanation, Hit, LegScore, Place
+from retrieval.queries import Explanation, Hit, LegScore
+from retrieval.types import Place
 from retrieval.verify import MIN_SUPPORT, Verifier
 
 EMBEDDER = HashEmbedder()

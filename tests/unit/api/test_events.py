@@ -15,7 +15,8 @@ from api.answer.output import annotation, result
 from api.answer.stop import Stop, Stopped
 from api.answer.types import Cited
 from api.answer.view import View
-from retrieval.types import Citation, Explanation, Hit, LegScore, Place
+from retrieval.queries import Citation, Explanation, Hit, LegScore
+from retrieval.types import Place
 
 CITATION = Citation(
     file_id="file-1", filename="a.txt", quote="One.", start_char=0, end_char=4,

@@ -15,15 +15,8 @@ from api.wire.vector_stores import (
     UpdateVectorStore,
 )
 from retrieval.errors import InvalidRequest
-from retrieval.types import (
-    UNSET,
-    ChunkingStrategy,
-    Explanation,
-    Hit,
-    HybridWeights,
-    LegScore,
-    Place,
-)
+from retrieval.queries import Explanation, Hit, HybridWeights, LegScore
+from retrieval.types import UNSET, ChunkingStrategy, Place
 
 
 def refused(model, body):

@@ -17,7 +17,8 @@ from retrieval.cite import (
     text_units,
     units,
 )
-from retrieval.types import Block, Explanation, Hit, LegScore, Place
+from retrieval.queries import Explanation, Hit, LegScore
+from retrieval.types import Block, Place
 
 LEG = LegScore(1, 0.5)
 NOWHERE = Place()

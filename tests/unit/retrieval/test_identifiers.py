@@ -9,9 +9,9 @@ from memory_store import EMBEDDER, STORE_ID, MemoryStore
 
 from retrieval.analysis import identifiers, phrases, query_terms, terms
 from retrieval.language import LANGUAGES, language_of
+from retrieval.queries import Query
 from retrieval.search import search
 from retrieval.snapshot import StoreIndex
-from retrieval.types import Query
 
 _FILLER = (
     "pump valve pressure inspect replace filter seal operator manual section notice supply",

@@ -11,9 +11,9 @@ from retrieval import fuse, keyword, recipe_2024_11_15, threshold
 from retrieval.analysis import query_terms, terms
 from retrieval.errors import ModelUnavailable
 from retrieval.plan import GATHER_MAX_WINDOWS, plan
+from retrieval.queries import HybridWeights
 from retrieval.rerank import CrossEncoderReranker, NoReranker, reranked
 from retrieval.rewrite import rewrite
-from retrieval.types import HybridWeights
 
 
 @pytest.mark.parametrize(

@@ -17,11 +17,11 @@ import pytest
 from memory_store import EMBEDDER, STORE_ID, MemoryStore
 
 from retrieval.errors import ModelUnavailable
+from retrieval.queries import HybridWeights, Query
 from retrieval.rerank import CrossEncoderReranker, NoReranker, reranked
 from retrieval.rerank_server import RerankServer, ServerReranker
 from retrieval.search import search
 from retrieval.snapshot import StoreIndex
-from retrieval.types import HybridWeights, Query
 
 FIRST = 1 / (1 + np.exp(-np.linspace(2, -3, 30)))
 

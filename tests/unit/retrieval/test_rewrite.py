@@ -7,11 +7,11 @@ import random
 import pytest
 from memory_store import EMBEDDER, STORE_ID, MemoryStore
 
+from retrieval.queries import Query
 from retrieval.rewrite import rewritten
 from retrieval.search import search
 from retrieval.snapshot import StoreIndex
 from retrieval.spelling import corrected
-from retrieval.types import Query
 from retrieval.view import View
 
 TEXTS = (

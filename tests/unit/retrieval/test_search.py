@@ -24,9 +24,9 @@ from retrieval import dense
 from retrieval.candidates import Scored
 from retrieval.filters import parse_filter
 from retrieval.plan import GATHER_MAX_WINDOWS
+from retrieval.queries import Hit, HybridWeights, Query
 from retrieval.search import RRF_DEPTH, run, search
 from retrieval.snapshot import StoreIndex
-from retrieval.types import Hit, HybridWeights, Query
 
 WORDS = [
     "river",

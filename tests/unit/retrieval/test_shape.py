@@ -8,10 +8,10 @@ import pytest
 from memory_store import EMBEDDER, STORE_ID, MemoryStore
 
 from retrieval.errors import InvalidQuery
+from retrieval.queries import Hit, Query
 from retrieval.search import search
 from retrieval.shape import Shown, trimmed
 from retrieval.snapshot import StoreIndex
-from retrieval.types import Hit, Query
 
 
 def test_only_what_is_new_is_shown() -> None:

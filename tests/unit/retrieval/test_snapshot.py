@@ -14,9 +14,10 @@ from memory_store import EMBEDDER, STORE_ID, MemoryStore
 from retrieval import snapshot as snapshot_module
 from retrieval.errors import StoreBusy
 from retrieval.filters import parse_filter
+from retrieval.queries import Hit, Query
 from retrieval.search import search
 from retrieval.snapshot import SNAPSHOT_FILE, StoreIndex
-from retrieval.types import FileContent, Hit, Query
+from retrieval.types import FileContent
 from retrieval.view import View
 
 

@@ -14,9 +14,9 @@ import pytest
 from memory_store import EMBEDDER, STORE_ID, MemoryStore
 
 from retrieval.filters import parse_filter
+from retrieval.queries import Query
 from retrieval.search import Run, run
 from retrieval.snapshot import StoreIndex
-from retrieval.types import Query
 from retrieval.view import View
 from retrieval.why_not import why_not
 
