@@ -107,6 +107,9 @@ class Settings:
     llm_context_tokens: int | None = _setting(
         None, "Tokens that the language model can read and write in all; by default unlimited."
     )
+    llm_servers: Path | None = _setting(
+        None, "TOML file of further such servers, each with its models: docs/ANSWERS.md."
+    )
     places: bool = _setting(
         False,  # noqa: FBT003 - a default, not an argument
         "Always add the `sourcebook` objects (page, span, explanation) to replies.",

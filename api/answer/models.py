@@ -1,9 +1,10 @@
-"""Which model writes: `extractive`, or the language model that the server is set up with."""
+"""Which model writes: `extractive`, or a language model that the server is set up with."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
+from api.answer.backends import backend_of, backends
 from api.answer.extractive import Extractive
 from api.answer.fill import check_fillable
 from api.answer.schema import check_schema
@@ -22,35 +23,27 @@ def find_model(engine: Engine, request: ResponseRequest) -> Model:
     Raises:
         InvalidRequest: there is none of that name, or it cannot write the format asked for.
     """
-    settings = engine.settings
     if request.text_format["type"] == "json_schema":
         check_schema(request.text_format["schema"], name=request.text_format["name"])
     if request.model == EXTRACTIVE:
         _check_extractive(request)
         return Extractive(engine)
-    if request.model != settings.llm_model or settings.llm_base_url is None:
+    backend = backend_of(engine.settings, request.model)
+    if backend is None:
         raise InvalidRequest(
             f"The requested model '{request.model}' does not exist.",
             param="model",
             code="model_not_found",
         )
-    from api.answer.chat import Server  # noqa: PLC0415 - most servers run without one
-    from api.answer.llm import LanguageModel  # noqa: PLC0415
+    from api.answer.llm import LanguageModel  # noqa: PLC0415 - most servers run without one
 
-    server = Server(
-        model=request.model,
-        base_url=settings.llm_base_url,
-        api_key=settings.llm_api_key,
-        timeout_s=settings.llm_timeout_s,
-    )
-    return LanguageModel(server, engine, settings.llm_retrieval)
+    return LanguageModel(backend.server(request.model), engine, backend.retrieval)
 
 
 def default_model(engine: Engine) -> str:
-    """What answers when nobody names a model: the language model if there is one."""
-    settings = engine.settings
-    configured = settings.llm_model if settings.llm_base_url else None
-    return configured or EXTRACTIVE
+    """What answers when nobody names a model: the first language model if there is one."""
+    named = (name for backend in backends(engine.settings) for name in backend.names)
+    return next(named, EXTRACTIVE)
 
 
 def _check_extractive(request: ResponseRequest) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from api.answer.attached import EXTRACTIVE, with_files
+from api.answer.backends import backend_of
 from api.answer.conversation import earlier_items, resolved, turns_of
 from api.answer.models import find_model
 from api.answer.truncate import entry_text, within_context
@@ -74,8 +75,9 @@ def _fitted(engine: Engine, prepared: Prepared) -> Prepared:
     A quarter of the context is kept for the answer unless the request limits that, and half of
     the rest for sources where turns may be dropped for them.
     """
-    context, request = engine.settings.llm_context_tokens, prepared.request
-    if context is None or request.model == EXTRACTIVE:
+    request = prepared.request
+    backend = None if request.model == EXTRACTIVE else backend_of(engine.settings, request.model)
+    if backend is None or (context := backend.context_tokens) is None:
         return prepared
 
     def count(text: str) -> int:
