@@ -31,6 +31,7 @@ STOP_WORDS = frozenset(_STOP_WORDS.split())
 # Up to this length a query is taken at its word: its codes and quoted phrases are wanted as they
 # stand there. Longer ones are texts, to which others like them are looked for.
 MAX_EXACT_TOKENS = 40
+_MAX_KEPT_CHARS = 64  # longer pieces hardly repeat
 _MAX_WHOLE_CHARS = 64  # longer joined text, such as a URL, is found by its parts
 # Thai, Lao, Burmese, Khmer, kana, ideographs, Hangul.
 _UNSPACED = (
@@ -73,9 +74,27 @@ def terms(text: str, language: str = ENGLISH) -> list[str]:
     ['run', 'the', 'httpserver', 'http', 'server']
     """
     found: list[str] = []
-    for token in tokens(text):
-        found.extend(_terms_of(token, language))
+    for piece in text.split():
+        found.extend(piece_terms(piece, language))
     return found
+
+
+def piece_terms(piece: str, language: str) -> tuple[str, ...]:
+    """All terms of a piece of text without white space, which no token spans.
+
+    Pieces repeat ("the", "year,"), so most are looked up, not taken apart.
+    """
+    if len(piece) > _MAX_KEPT_CHARS:
+        return _terms_of_piece.__wrapped__(piece, language)
+    return _terms_of_piece(piece, language)
+
+
+@lru_cache(maxsize=1 << 16)
+def _terms_of_piece(piece: str, language: str) -> tuple[str, ...]:
+    found: list[str] = []
+    for token in tokens(piece):
+        found.extend(_terms_of(token, language))
+    return tuple(found)
 
 
 def tokens(text: str) -> list[str]:
@@ -135,7 +154,7 @@ def _is_code(token: str) -> bool:
     return bool(_CODE.fullmatch(token) or _NAME.fullmatch(token))
 
 
-@lru_cache(maxsize=1 << 17)
+@lru_cache(maxsize=1 << 15)
 def _terms_of(token: str, language: str) -> tuple[str, ...]:
     """A token's terms: itself when it is joined or mixed, and its words."""
     words = _WORD.findall(token)

@@ -76,18 +76,20 @@ def language_of(texts: Iterable[str]) -> int:
     'german'
     """
     counts: Counter[int] = Counter()
-    for word in _words(texts):
-        counts.update(_LANGUAGES_OF.get(word, ()))
+    for piece, n_times in Counter(_pieces(texts)).items():
+        for word in _WORD.findall(piece):
+            for number in _LANGUAGES_OF.get(word, ()):
+                counts[number] += n_times
     if not counts:
         return 0
     best = max(counts, key=lambda number: (counts[number], -number))
     return best if counts[best] >= _MIN_WORDS else 0
 
 
-def _words(texts: Iterable[str]) -> Iterable[str]:
+def _pieces(texts: Iterable[str]) -> Iterable[str]:
     left = _SAMPLE_CHARS
     for text in texts:
-        yield from _WORD.findall(text[:left].lower())
+        yield from text[:left].lower().split()
         left -= len(text)
         if left <= 0:
             return

@@ -7,7 +7,6 @@ the segment knows.
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -15,6 +14,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from retrieval.term_numbers import TermNumbers
 
 _POSTINGS_AT_ONCE = 1 << 20
 _MAX_COUNT = np.iinfo(np.uint16).max
@@ -31,32 +32,15 @@ class Postings:
     counts: NDArray[np.uint16]  # (n_postings,)
 
     @classmethod
-    def build(cls, texts: Iterable[Sequence[str]]) -> Postings:
+    def build(cls, texts: TermNumbers) -> Postings:
         """Of the terms of site 0, of site 1 and so on."""
-        numbers: defaultdict[str, int] = defaultdict()
-        numbers.default_factory = numbers.__len__
-        pieces = [np.fromiter(map(numbers.__getitem__, text), np.int64) for text in texts]
-        lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
-        ordered = sorted(numbers)  # code point order, which is also that of UTF-8 bytes
-        rank = np.empty(len(ordered), dtype=np.int64)
-        rank[[numbers[term] for term in ordered]] = np.arange(len(ordered))
-        return cls._count(
-            [encoded(term) for term in ordered],
-            term_of=rank[joined(pieces)],
-            sites=np.repeat(np.arange(len(pieces)), lengths),
-        )
-
-    @classmethod
-    def _count(
-        cls, words: Sequence[bytes], *, term_of: NDArray[np.int64], sites: NDArray[np.int64]
-    ) -> Postings:
-        """One pair of term and site for each time that the term stands there."""
-        n_sites = int(sites.max(initial=0)) + 1
-        distinct, counts = np.unique(term_of * n_sites + sites, return_counts=True)
+        n_sites = len(texts.start) - 1
+        sites = np.repeat(np.arange(n_sites), np.diff(texts.start))
+        distinct, counts = np.unique(texts.numbers * n_sites + sites, return_counts=True)
         return cls._pack(
-            words,
-            term_of=distinct // n_sites,
-            sites=distinct % n_sites,
+            [encoded(word) for word in texts.words],
+            term_of=distinct // max(1, n_sites),
+            sites=distinct % max(1, n_sites),
             counts=np.minimum(counts, _MAX_COUNT),
         )
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from hashlib import blake2b
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -31,6 +32,7 @@ from retrieval.language import ENGLISH, LANGUAGES, language_of
 from retrieval.pairs import pair_bits
 from retrieval.postings import Postings, joined, offsets, ranges
 from retrieval.sites import Sites, term_n_chunks
+from retrieval.term_numbers import Pieces
 from retrieval.types import FileChange, FileContent, Vectors
 
 
@@ -77,20 +79,19 @@ class Segment:
         """
         changes, contents = zip(*files, strict=True)
         spoken = [language_of(content.texts) for content in contents]
-        found = [
-            terms(text, LANGUAGES[number])
-            for number, content in zip(spoken, contents, strict=True)
-            for text in content.texts
-        ]
-        names = [
-            name_terms(change.filename, content.title, LANGUAGES[number])
-            for change, content, number in zip(changes, contents, spoken, strict=True)
-        ]
-        headings = [
-            terms(text, LANGUAGES[number])
-            for number, content in zip(spoken, contents, strict=True)
-            for text in content.headings or [""] * len(content.chunk_first_window)
-        ]
+        pieces = Pieces()
+        texts: list[list[NDArray[np.int64]]] = []  # of each file, as pieces
+        names: list[list[str]] = []
+        headings: list[NDArray[np.int64]] = []
+        for change, content, number in zip(changes, contents, spoken, strict=True):
+            language = LANGUAGES[number]
+            texts.append([pieces.of_text(text, language) for text in content.texts])
+            names.append(name_terms(change.filename, content.title, language))
+            over = content.headings or [""] * len(content.chunk_first_window)
+            headings += [pieces.of_text(text, language) for text in over]
+        found = pieces.numbered(
+            [*chain.from_iterable(texts), *map(pieces.of_terms, names), *headings]
+        )
         n_windows = _numbers(len(content.texts) for content in contents)
         n_chunks = _numbers(len(content.chunk_first_window) for content in contents)
         chunk_file = np.repeat(np.arange(len(contents)), n_chunks)
@@ -98,8 +99,8 @@ class Segment:
         sizes = joined([content.chunk_n_windows for content in contents])
         _check_chunks(starts, sizes, chunk_file=chunk_file, n_windows=n_windows)
         ends = starts + sizes + offsets(n_windows)[chunk_file]
-        before = offsets(_numbers(len(text) for text in found))
         name_length = _numbers(len(name) for name in names)
+        heading_length = np.diff(found.start)[len(found.start) - 1 - len(chunk_file) :]
         parts = _Parts(
             vectors=np.concatenate([content.vectors for content in contents]),
             file_n=_numbers(change.file_n for change in changes),
@@ -109,14 +110,14 @@ class Segment:
             n_chunks=n_chunks,
             starts=starts,
             sizes=sizes,
-            same_as=joined([_same_as(content) for content in contents]),
-            lengths=before[ends]
-            - before[ends - sizes]
+            same_as=joined([_same_as(*each) for each in zip(contents, texts, strict=True)]),
+            lengths=found.start[ends]
+            - found.start[ends - sizes]
             + name_length[chunk_file]
-            + _numbers(len(text) for text in headings),
+            + heading_length,
             language=_numbers(spoken),
-            pairs=pair_bits(found),
-            postings=Postings.build([*found, *names, *headings]),
+            pairs=pair_bits(found, int(n_windows.sum())),
+            postings=Postings.build(found),
         )
         return cls._assemble(parts)
 
@@ -289,19 +290,22 @@ def _check_chunks(
         raise ValueError("Chunks must be runs of their file's windows, each further on.")
 
 
-def _same_as(content: FileContent) -> NDArray[np.int64]:
-    """For each chunk the file's first one that reads the same, white space aside."""
+def _same_as(content: FileContent, texts: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """For each chunk the file's first one that reads the same, white space aside.
+
+    Args:
+        content: of the file.
+        texts: its windows as numbers of pieces.
+    """
     first: dict[bytes, int] = {}
-    runs = zip(content.chunk_first_window, content.chunk_n_windows, strict=True)
+    pieces = joined(texts)
+    start = offsets(_numbers(len(text) for text in texts))
+    begins = content.chunk_first_window.astype(np.int64)
+    ends = start[begins + content.chunk_n_windows]
     return _numbers(
-        first.setdefault(_text_key(content.texts[start : start + n]), ordinal)
-        for ordinal, (start, n) in enumerate(runs)
+        first.setdefault(pieces[a:b].tobytes(), ordinal)
+        for ordinal, (a, b) in enumerate(zip(start[begins].tolist(), ends.tolist(), strict=True))
     )
-
-
-def _text_key(texts: Sequence[str]) -> bytes:
-    words = " ".join(" ".join(texts).split())
-    return blake2b(words.encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
 def _site_numbers(
