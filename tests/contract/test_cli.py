@@ -18,28 +18,6 @@ COMMAND = Path(sys.executable).with_name("sourcebook")
 
 
 @pytest.fixture
-def environment(tmp_path):
-    return os.environ | {"SOURCEBOOK_DATA": str(tmp_path / "data"), "SOURCEBOOK_EMBEDDER": "hash"}
-
-
-@pytest.fixture
-def sourcebook(environment):
-    def run(*arguments, expect=0):
-        done = subprocess.run(
-            [COMMAND, *map(str, arguments)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        assert done.returncode == expect, done.stderr
-        return done
-
-    return run
-
-
-@pytest.fixture
 def folder(tmp_path):
     folder = tmp_path / "notes"
     (folder / "deep").mkdir(parents=True)

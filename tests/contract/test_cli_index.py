@@ -16,23 +16,10 @@ COMMAND = Path(sys.executable).with_name("sourcebook")
 
 
 @pytest.fixture
-def environment(tmp_path):
-    return os.environ | {"SOURCEBOOK_DATA": str(tmp_path / "data"), "SOURCEBOOK_EMBEDDER": "hash"}
-
-
-@pytest.fixture
-def index(environment, folder):
+def index(sourcebook, folder):
     def run(*options, expect=0, paths=(folder,)):
         """The report of a run as JSON; of a run that said nothing, what it said on stderr."""
-        done = subprocess.run(
-            [COMMAND, "index", *paths, "--store", "n", "--json", *options],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        assert done.returncode == expect, done.stderr
+        done = sourcebook("index", *paths, "--store", "n", "--json", *options, expect=expect)
         return json.loads(done.stdout) if done.stdout else done.stderr
 
     return run

@@ -2,11 +2,11 @@
 
 import contextlib
 import json
-import os
 import re
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -16,21 +16,8 @@ COMMAND = Path(sys.executable).with_name("sourcebook")
 
 
 @pytest.fixture
-def environment(tmp_path):
-    return os.environ | {"SOURCEBOOK_DATA": str(tmp_path / "data"), "SOURCEBOOK_EMBEDDER": "hash"}
-
-
-@pytest.fixture
-def keys(environment):
-    def run(*arguments, expect=0):
-        done = subprocess.run(
-            [COMMAND, "keys", *arguments],
-            env=environment, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert done.returncode == expect, done.stderr
-        return done
-
-    return run
+def keys(sourcebook):
+    return partial(sourcebook, "keys")
 
 
 @contextlib.contextmanager

@@ -1,36 +1,10 @@
 """`sourcebook jobs` and `sourcebook retry`, run as a user runs them."""
 
 import json
-import os
-import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 COMMAND = Path(sys.executable).with_name("sourcebook")
-
-
-@pytest.fixture
-def sourcebook(tmp_path):
-    environment = os.environ | {
-        "SOURCEBOOK_DATA": str(tmp_path / "data"),
-        "SOURCEBOOK_EMBEDDER": "hash",
-    }
-
-    def run(*arguments, expect=0):
-        done = subprocess.run(
-            [COMMAND, *map(str, arguments)],
-            env=environment,
-            capture_output=True,
-            text=True,
-            timeout=180,
-            check=False,
-        )
-        assert done.returncode == expect, done.stderr
-        return done
-
-    return run
 
 
 def test_what_failed_is_listed_with_its_reason_and_tried_again(sourcebook, tmp_path):

@@ -5,13 +5,13 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import time
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
 import pytest
+from handlers import handled
 from openai import OpenAI
 
 COMMAND = Path(sys.executable).with_name("sourcebook")
@@ -42,14 +42,8 @@ class Slow(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def llm():
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}/v1"
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with handled(Slow) as url:
+        yield url
 
 
 @contextmanager

@@ -5,15 +5,15 @@ from __future__ import annotations
 import importlib.util
 import json
 import random
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from handlers import handled
 from memory_store import EMBEDDER, STORE_ID, MemoryStore
 
 from retrieval.errors import ModelUnavailable
@@ -149,15 +149,8 @@ def _handler(dialect: str, seen: list[dict[str, Any]]) -> type[BaseHTTPRequestHa
 @contextmanager
 def served(dialect: str) -> Iterator[tuple[str, list[dict[str, Any]]]]:
     seen: list[dict[str, Any]] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(dialect, seen))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}/v1", seen
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    with handled(_handler(dialect, seen)) as url:
+        yield url, seen
 
 
 def test_a_server_of_either_dialect_is_understood() -> None:
