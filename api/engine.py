@@ -16,12 +16,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from api.resources import Resources
+from api.result_cache import key_of
 from api.settings import Settings
 from retrieval.calibrate import Calibration, calibrate
 from retrieval.errors import Conflict, InvalidQuery, StoreBusy
 from retrieval.filters import parse_filter
 from retrieval.queries import Citation, Hit, Query, SearchResult
 from retrieval.search import Run, run
+from retrieval.store import Tables
 from retrieval.types import Attributes, VectorStore
 from retrieval.verify import MIN_SUPPORT
 from retrieval.view import View
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from ingest.reembed import Reembedded
 
 Found = TypeVar("Found", Hit, Citation)
+Made = TypeVar("Made")
 
 # How stale `last_active_at` may be: a write for every search would cost more than the search.
 _TOUCH_S = 10
@@ -89,8 +92,7 @@ class Engine(Resources):
             Conflict: a vector store has expired.
             IncompatibleStore: a vector store is of another embedding model.
         """
-        made = [self._search_one(store_id, query)[1] for store_id in dict.fromkeys(store_ids)]
-        results = [each.result for each in made]
+        results = [self._result(store_id, query) for store_id in dict.fromkeys(store_ids)]
         hits = sorted(
             (hit for result in results for hit in result.hits), key=lambda hit: -hit.score
         )
@@ -193,37 +195,65 @@ class Engine(Resources):
         with self.store.read() as view:
             return view.calibrations.of(store_id)
 
+    def _result(self, store_id: str, query: Query) -> SearchResult:
+        """Searched, or looked up where the same was asked of the same state."""
+
+        def found(view: Tables, store: VectorStore) -> SearchResult:
+            calibration = view.calibrations.of(store_id)
+            if self.reranker is not None:  # its server may fail one moment and serve the next
+                return self._run(view, store, query, calibration)[1].result
+            made_by = store.model_id, calibration
+            seq = view.commits.seq(store_id)
+            key = key_of(query, store_id=store_id, seq=seq, made_by=made_by)
+            known = self.results.get(key)
+            if known is None:
+                known = self._run(view, store, query, calibration)[1].result
+                self.results.put(key, known)
+            return known
+
+        return self._at_newest(store_id, found)
+
     def _search_one(
         self, store_id: str, query: Query, *, calibrated: bool = True
     ) -> tuple[View, Run]:
+        def made(view: Tables, store: VectorStore) -> tuple[View, Run]:
+            calibration = view.calibrations.of(store_id) if calibrated else None
+            return self._run(view, store, query, calibration)
+
+        return self._at_newest(store_id, made)
+
+    def _at_newest(self, store_id: str, search: Callable[[Tables, VectorStore], Made]) -> Made:
+        """What `search` makes of the newest snapshot and the vector store in it."""
         attempts_left = _SNAPSHOT_ATTEMPTS
         while True:
             attempts_left -= 1
             try:
-                return self._search_snapshot(store_id, query, calibrated=calibrated)
+                with self.store.read() as view:
+                    store = view.vector_stores.get(store_id)
+                    if store.expired:
+                        raise Conflict("vector_store", store.id, state="expired")
+                    made = search(view, store)
             except StoreBusy:  # commits outran this snapshot; a new one catches up with them
                 if not attempts_left:
                     raise
+            else:
+                self._touch(store)
+                return made
 
-    def _search_snapshot(
-        self, store_id: str, query: Query, *, calibrated: bool
+    def _run(
+        self, view: Tables, store: VectorStore, query: Query, calibration: Calibration | None
     ) -> tuple[View, Run]:
-        with self.store.read() as view:
-            store = view.vector_stores.get(store_id)
-            if store.expired:
-                raise Conflict("vector_store", store.id, state="expired")
-            embedder = self.embedder_of(store_id, store.model_id)
-            index = self._indexes.view(view.commits, store_id, model_id=embedder.id)
-            made = run(
-                view.commits,
-                index,
-                embedder,
-                query,
-                vector_store_id=store_id,
-                reranker=self.reranker,
-                calibration=view.calibrations.of(store_id) if calibrated else None,
-            )
-        self._touch(store)
+        embedder = self.embedder_of(store.id, store.model_id)
+        index = self._indexes.view(view.commits, store.id, model_id=embedder.id)
+        made = run(
+            view.commits,
+            index,
+            self.queries_of(embedder),
+            query,
+            vector_store_id=store.id,
+            reranker=self.reranker,
+            calibration=calibration,
+        )
         return index, made
 
     def ask(
@@ -328,8 +358,7 @@ class Engine(Resources):
 
     def _touch(self, store: VectorStore) -> None:
         if self.store.clock() - store.last_active_at >= _TOUCH_S:
-            with self.store.write() as tables:
-                tables.vector_stores.touch(store.id)
+            self.touches.note(store.id)
 
 
 def _file_and_chunk(name: str) -> tuple[str, int | None]:

@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING
 
 from api.embedders import Embedders
 from api.rerankers import load_reranker
+from api.result_cache import ResultCache
 from api.settings import Settings
 from api.sweeper import Sweeper
+from api.touches import Touches
 from ingest.sandbox import Limits
 from ingest.worker import Worker
 from retrieval.embedder import Embedder
 from retrieval.errors import NotFound, Unavailable
 from retrieval.indexes import Indexes
+from retrieval.query_embedding import QueryEmbedding
 from retrieval.rerank import Reranker
 from retrieval.store import Store
 from retrieval.verify import Verifier
@@ -36,6 +39,10 @@ class Opened:
         self._worker: Worker | None = None
         self._sweeper: Sweeper | None = None
         self.embedders = Embedders(settings, self._recorded_models)
+        self.results = ResultCache(settings.query_cache)
+        self.touches = Touches(self.store)
+        self._queries_lock = threading.Lock()
+        self._queries: dict[str, QueryEmbedding] = {}  # by the model's id
         self._runner_lock = threading.Lock()
         self._runner: Runner | None = None
         self._reranker_lock = threading.Lock()
@@ -57,6 +64,7 @@ class Opened:
             if self._worker is not None:
                 self._worker.close()
                 self._worker = None
+        self.touches.close()
         self._indexes.save()
         self.store.close()
 
@@ -72,6 +80,15 @@ class Opened:
             IncompatibleStore: this process does not serve that model.
         """
         return self.embedders.of(model_id, store_id=store_id)
+
+    def queries_of(self, embedder: Embedder) -> QueryEmbedding:
+        """What embeds the queries of all searches that go through a model."""
+        found = self._queries.get(embedder.id)
+        if found is None or found.embedder is not embedder:
+            with self._queries_lock:
+                found = QueryEmbedding(embedder, n_remembered=self.settings.query_cache)
+                self._queries[embedder.id] = found
+        return found
 
     def _recorded_models(self) -> set[str]:
         with self.store.snapshot() as view:

@@ -84,6 +84,9 @@ class Settings:
     )
     rerank_model: str | None = _setting(None, "Its model, where it has several.")
     rerank_api_key: str | None = _setting(None, "Its API key.")
+    query_cache: int = _setting(
+        1024, "Results and query vectors that are kept for equal searches; 0 keeps none."
+    )
     workers: int = _setting(2, "Files that one process indexes at a time.")
     max_file_bytes: int = _setting(512 * _MIB, "Largest file that is taken, in bytes.")
     max_upload_bytes: int = _setting(8192 * _MIB, "Largest file that is taken in parts, in bytes.")

@@ -52,6 +52,7 @@ __all__ = [
     "OnnxEmbedder",
     "default_tokenizer",
     "load_embedder",
+    "n_cores",
 ]
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -149,22 +150,26 @@ class OnnxEmbedder:
         batches = _batches([len(each) for each in ids], self.max_batch_tokens)
         # A thread a core, each with texts of its own, instead of all cores at one text: they
         # never wait for each other. They live as long as the call, and so are as nice as it is.
-        with ThreadPoolExecutor(_n_cores(), "embed") as threads:
-            runs = threads.map(lambda batch: self._run([ids[i] for i in batch]), batches)
+        with ThreadPoolExecutor(n_cores(), "embed") as threads:
+            runs = threads.map(lambda batch: self.embed_ids([ids[i] for i in batch]), batches)
             for batch, vectors in zip(batches, runs, strict=True):
                 rows[batch] = vectors
         return rows
 
     def embed_query(self, text: str) -> NDArray[np.float32]:
         """See `Embedder.embed_query`."""
-        ids = self._tokenizer.encode(readable(text)).ids
-        if len(ids) > self.max_tokens:
-            ids = [*ids[: self.max_tokens - 1], ids[-1]]  # the last one closes every text
-        row: NDArray[np.float32] = self._run([ids])[0]
+        row: NDArray[np.float32] = self.embed_ids([self.query_ids(text)])[0]
         return row
 
-    def _run(self, ids: Sequence[Sequence[int]]) -> Vectors:
-        """One run of the model; the texts are of equal length."""
+    def query_ids(self, text: str) -> Sequence[int]:
+        """The tokens that the model reads of a query, special ones included."""
+        ids: list[int] = self._tokenizer.encode(readable(text)).ids
+        if len(ids) > self.max_tokens:
+            ids = [*ids[: self.max_tokens - 1], ids[-1]]  # the last one closes every text
+        return ids
+
+    def embed_ids(self, ids: Sequence[Sequence[int]]) -> Vectors:
+        """(n_texts, dim) unit rows, in one run of the model; the texts are of equal length."""
         (vectors,) = self._session.run(["vectors"], {"ids": np.array(ids, dtype=np.int32)})
         return np.asarray(vectors, dtype=np.float32)
 
@@ -281,7 +286,7 @@ def _session(folder: Path) -> InferenceSession:
         raise ModelUnavailable(f"The prepared model in {folder} does not open: {exc}") from exc
 
 
-def _n_cores() -> int:
+def n_cores() -> int:
     """Cores this process may use, which in a container is fewer than the machine has."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
