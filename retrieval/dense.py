@@ -91,7 +91,7 @@ def _scan(
 
 def _holding(segment: Segment, windows: NDArray[np.int64]) -> NDArray[np.int64]:
     """Chunks that hold any of these windows, each once."""
-    return np.unique(ranges(segment.site_chunk[windows], segment.site_n_chunks[windows]))
+    return np.unique(ranges(segment.window_chunk[windows], segment.window_n_chunks[windows]))
 
 
 def scores(
@@ -148,7 +148,7 @@ def _window_sims(
     segment: Segment, chunks: NDArray[np.int64], vector: NDArray[np.float32]
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Cosines of the chunks' windows end to end, where each chunk's start, how many it has."""
-    n = segment.chunk_n_windows[chunks]
+    n = segment.chunk_n_windows[chunks].astype(np.int64)
     windows = ranges(segment.chunk_window[chunks], n)
     distinct, where = np.unique(windows, return_inverse=True)  # overlapping chunks share them
     # einsum goes row by row; a BLAS product may round a row by what stands around it.

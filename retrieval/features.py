@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval import keyword
-from retrieval.postings import first_best, offsets, ranges
+from retrieval.lexicon import encoded
+from retrieval.postings import first_best
 from retrieval.segment import Segment
 from retrieval.view import View
 
@@ -44,14 +45,13 @@ def matches(view: View, chunks: NDArray[np.int64], idf: Mapping[str, float]) -> 
     """Look up where the terms stand within these chunks of the view."""
     wanted = sorted((t for t in idf if idf[t] > 0), key=lambda t: (-idf[t], t))[:MAX_TERMS]
     weights = np.array([idf[term] for term in wanted], dtype=np.float64)
+    encoded_terms = [encoded(term) for term in wanted]
     weights = weights / max(float(weights.sum()), 1e-9)
     counts = np.zeros((len(wanted), len(chunks)))
     best, head = np.zeros(len(chunks)), np.zeros(len(chunks))
     where = np.zeros(len(chunks), dtype=np.int64)
     for segment, positions, local in view.by_segment(chunks):
-        found = _Sites.of(segment, local).counts(segment, wanted)
-        starts = offsets(segment.chunk_n_windows[local])[:-1]
-        in_window, in_head = found[:, : -len(local) or None], found[:, -len(local) :]
+        in_window, in_head, starts = _site_counts(segment, local, encoded_terms)
         counts[:, positions] = np.add.reduceat(in_window, starts, axis=1) + in_head
         share = weights @ (in_window > 0)
         where[positions], best[positions] = first_best(share, starts)
@@ -59,38 +59,21 @@ def matches(view: View, chunks: NDArray[np.int64], idf: Mapping[str, float]) -> 
     return Matches(tuple(wanted), weights, counts, best, where, head)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Sites:
-    """The sites of some chunks: their windows end to end, their names, their headings."""
+def _site_counts(
+    segment: Segment, chunks: NDArray[np.int64], wanted: Sequence[bytes]
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """How often each term stands in the chunks' windows, and in their names and headings.
 
-    windows: NDArray[np.int64]
-    names: NDArray[np.int64]
-    headings: NDArray[np.int64]
-
-    @classmethod
-    def of(cls, segment: Segment, chunks: NDArray[np.int64]) -> _Sites:
-        n_windows, n_files = segment.n_windows, len(segment.file_n)
-        return cls(
-            ranges(segment.chunk_window[chunks], segment.chunk_n_windows[chunks]),
-            n_windows + segment.chunk_file[chunks],
-            n_windows + n_files + chunks,
-        )
-
-    def counts(self, segment: Segment, wanted: Sequence[str]) -> Floats:
-        """(t, windows + chunks): in each window, then in each chunk's name and headings."""
-        found = np.zeros((len(wanted), len(self.windows) + len(self.names)))
-        asked = np.concatenate([self.windows, self.names, self.headings])
-        n = len(self.names)
-        for row, term in zip(found, wanted, strict=True):
-            number = segment.postings.find(term)
-            if number is None:
-                continue
-            sites, counts = segment.postings.of(number)
-            at = np.minimum(np.searchsorted(sites, asked), len(sites) - 1)
-            times = np.where(sites[at] == asked, counts[at], 0)
-            row[: len(times) - n] = times[:-n]
-            row[-n:] += times[-n:]
-        return found
+    Returns:
+        (t, windows), the windows of the chunks end to end; (t, n) the names and headings; where
+        each chunk's windows begin.
+    """
+    sites, starts = segment.sites_of(chunks)
+    found = segment.postings.counts_at(segment.postings.find_all(wanted), sites)
+    n = len(chunks)
+    n_windows = len(sites) - 2 * n
+    head = found[:, n_windows : n_windows + n] + found[:, n_windows + n :]
+    return found[:, :n_windows].astype(np.float64), head.astype(np.float64), starts
 
 
 def bm25(view: View, chunks: NDArray[np.int64], found: Matches, weights: Floats) -> Floats:

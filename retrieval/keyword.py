@@ -92,10 +92,10 @@ def _n_holding(live: LiveSegment, term: str) -> int:
     if number is None:
         return 0
     if live.is_whole:
-        return int(live.segment.term_n_chunks[number])
+        return int(live.segment.term_n_chunks.at(np.array([number]))[0])
     sites, _ = live.segment.postings.of(number)
     sites = sites[live.live.sites[sites]]
-    chunks = ranges(live.segment.site_chunk[sites], live.segment.site_n_chunks[sites])
+    chunks = ranges(*live.segment.chunks_at(sites))
     return len(np.unique(chunks))
 
 
@@ -122,7 +122,7 @@ def _holders(live: LiveSegment, mask: Allowed, term: str) -> _Holders:
         return _NOBODY
     chunks, counts = _count(live.segment, mask, number)
     if live.is_whole:
-        n_holding = int(live.segment.term_n_chunks[number])
+        n_holding = int(live.segment.term_n_chunks.at(np.array([number]))[0])
     elif mask is live.live:
         n_holding = len(chunks)
     else:
@@ -138,8 +138,8 @@ def _count(
     if mask.n_chunks < segment.n_chunks:
         kept = mask.sites[sites]
         sites, counts = sites[kept], counts[kept]
-    n = segment.site_n_chunks[sites]
-    per_chunk = np.bincount(ranges(segment.site_chunk[sites], n), np.repeat(counts, n))
+    first, n = segment.chunks_at(sites)
+    per_chunk = np.bincount(ranges(first, n), np.repeat(counts, n))
     chunks = np.flatnonzero(per_chunk)
     return chunks.astype(np.int64, copy=False), per_chunk[chunks].astype(np.float64, copy=False)
 

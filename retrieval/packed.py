@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from retrieval.errors import CorruptStore, IncompatibleStore
 
 MAGIC = b"SBINDEX"
-VERSION = 2  # raise it with every change of this layout or of what the arrays mean
+VERSION = 3  # raise it with every change of this layout or of what the arrays mean
 _PREFIX = struct.Struct("<8sQI")
 _ALIGN_BYTES = 64
 _LARGE_BYTES = 16 << 20

@@ -1,52 +1,73 @@
-"""Sorted terms and, for each, where it stands and how often: the keyword half of a segment.
+"""For each term where it stands and how often: the keyword half of a segment.
 
-Terms lie one after another as UTF-8 in one array and are found by binary search, so opening a
-mapped dictionary reads none of it. Where a term stands is a *site*, a number whose meaning
-the segment knows.
+Where a term stands is a *site*, a number whose meaning the segment knows. Sites and counts are
+packed (`retrieval.site_lists`, `retrieval.small_numbers`) and stay so, on disk and in memory; what
+a search asks for is unpacked for it alone. Every sixteenth term's place is written down, the
+others' follow from how many sites the terms between have.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.lexicon import STRIDE, Lexicon, encoded
+from retrieval.site_lists import Layout
+from retrieval.small_numbers import Counts, SmallNumbers
 from retrieval.term_numbers import TermNumbers
 
 _POSTINGS_AT_ONCE = 1 << 20
 _MAX_COUNT = np.iinfo(np.uint16).max
+
+Numbers = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """The postings of some terms, unpacked: those of one term after those of the other."""
+
+    n_sites: Numbers  # (n_terms,)
+    sites: Numbers  # ascending within each term
+    counts: NDArray[Any]  # of each site
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Postings:
     """For every term the sites that hold it, ascending, with counts."""
 
-    term_bytes: NDArray[np.uint8]  # all terms, sorted, end to end
-    term_start: NDArray[np.int64]  # (n_terms + 1,) into term_bytes
-    start: NDArray[np.int64]  # (n_terms + 1,) into sites and counts
-    sites: NDArray[np.int32]  # (n_postings,)
-    counts: NDArray[np.uint16]  # (n_postings,)
+    lexicon: Lexicon
+    holding: SmallNumbers  # (n_terms,) sites that hold each
+    counts: Counts  # of all postings, by term and site
+    packed: NDArray[np.uint8]  # all lists of sites, by term
+    first: NDArray[np.int64]  # (2, n_blocks + 1) postings and bytes before each 16th term
+    n_all: NDArray[np.int64]  # (1,) sites there are
+    layout: Layout = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layout", Layout(int(self.n_all[0])))
+
+    # --- making them ------------------------------------------------------------------------
 
     @classmethod
     def build(cls, texts: TermNumbers) -> Postings:
         """Of the terms of site 0, of site 1 and so on."""
-        n_sites = len(texts.start) - 1
-        sites = np.repeat(np.arange(n_sites), np.diff(texts.start))
-        distinct, counts = np.unique(texts.numbers * n_sites + sites, return_counts=True)
-        return cls._pack(
-            [encoded(word) for word in texts.words],
-            term_of=distinct // max(1, n_sites),
-            sites=distinct % max(1, n_sites),
-            counts=np.minimum(counts, _MAX_COUNT),
-        )
+        n_all = len(texts.start) - 1
+        sites = np.repeat(np.arange(n_all), np.diff(texts.start))
+        distinct, counts = np.unique(texts.numbers * n_all + sites, return_counts=True)
+        n_sites = np.bincount(distinct // max(1, n_all), minlength=len(texts.words))
+        whole = Part(n_sites, distinct % max(1, n_all), np.minimum(counts, _MAX_COUNT))
+        return cls._pack([encoded(word) for word in texts.words], iter([whole]), n_all=n_all)
 
     @classmethod
-    def merge(cls, parts: Sequence[tuple[Postings, NDArray[np.int64]]]) -> Postings:
+    def merge(cls, parts: Sequence[tuple[Postings, Numbers]]) -> Postings:
         """Join postings, giving every site its new number.
+
+        About a million postings are unpacked at a time.
 
         Args:
             parts: each with the new number by old site, -1 where the site is dropped.
@@ -54,103 +75,179 @@ class Postings:
         words = [part.all_terms() for part, _ in parts]
         ordered = sorted(set().union(*words))
         number = {term: i for i, term in enumerate(ordered)}
-        numbers = [_numbers(number[term] for term in known) for known in words]
-        batches = [
+        numbers = [_numbers([number[term] for term in known]) for known in words]
+        n_of_term = np.zeros(len(ordered), dtype=np.int64)
+        for (part, _), known in zip(parts, numbers, strict=True):
+            n_of_term[known] += part.holding.range(0, part.n_terms)
+        merged = (
             _merged_range(parts, numbers, first=first, end=end)
-            for first, end in _term_ranges(parts, numbers, n_terms=len(ordered))
-        ]
-        n_of_term, sites, counts = (np.concatenate(each) for each in zip(*batches, strict=True))
-        used = n_of_term > 0
-        kept = [word for word, is_used in zip(ordered, used, strict=True) if is_used]
-        return cls(
-            term_bytes=np.frombuffer(b"".join(kept), dtype=np.uint8),
-            term_start=offsets(_numbers(len(word) for word in kept)),
-            start=offsets(n_of_term[used]),
-            sites=sites,
-            counts=counts,
+            for first, end in _ranges(n_of_term)
         )
+        n_all = 1 + max((int(moved.max(initial=-1)) for _, moved in parts), default=-1)
+        return cls._pack(ordered, merged, n_all=n_all)
 
     @classmethod
-    def _pack(
-        cls,
-        words: Sequence[bytes],
-        *,
-        term_of: NDArray[Any],
-        sites: NDArray[Any],
-        counts: NDArray[Any],
-    ) -> Postings:
-        """From columns that are sorted by term, then by site."""
+    def _pack(cls, words: Sequence[bytes], parts: Iterator[Part], *, n_all: int) -> Postings:
+        """From all terms' postings, which come in parts; terms without any are left out."""
+        layout = Layout(n_all)
+        n_sites: list[Numbers] = []
+        packed: list[NDArray[np.uint8]] = []
+
+        def taken() -> Iterator[NDArray[Any]]:
+            for part in parts:
+                n_sites.append(part.n_sites)
+                packed.append(layout.pack(part.n_sites, part.sites))
+                yield part.counts
+
+        counts = Counts.of(taken())
+        n = joined(n_sites)
+        kept = np.flatnonzero(n).tolist()
+        n = n[n > 0]
+        before = np.stack([offsets(n), offsets(layout.sizes(n))])
         return cls(
-            term_bytes=np.frombuffer(b"".join(words), dtype=np.uint8),
-            term_start=offsets(_numbers(len(word) for word in words)),
-            start=offsets(np.bincount(term_of, minlength=len(words))),
-            sites=sites.astype(np.int32),
-            counts=counts.astype(np.uint16),
+            lexicon=Lexicon.of([words[i] for i in kept]),
+            holding=SmallNumbers.of(n),
+            counts=counts,
+            packed=np.concatenate([np.empty(0, dtype=np.uint8), *packed]),
+            first=np.concatenate([before[:, :-1:STRIDE], before[:, -1:]], axis=1),
+            n_all=_numbers([n_all]),
         )
+
+    # --- reading them -----------------------------------------------------------------------
 
     @property
     def n_terms(self) -> int:
         """How many distinct terms there are."""
-        return len(self.start) - 1
+        return len(self.lexicon)
 
     def all_terms(self) -> list[bytes]:
         """Every term, sorted; reads the whole dictionary."""
-        raw = self.term_bytes.tobytes()
-        return [raw[a:b] for a, b in pairwise(self.term_start.tolist())]
+        return self.lexicon.words()
 
     def find(self, term: str) -> int | None:
         """The term's number, or None where nothing holds it."""
-        wanted = encoded(term)
-        low, high = 0, self.n_terms
-        while low < high:
-            middle = (low + high) // 2
-            if self._term(middle) < wanted:
-                low = middle + 1
-            else:
-                high = middle
-        return low if low < self.n_terms and self._term(low) == wanted else None
+        number = int(self.find_all([encoded(term)])[0])
+        return number if number >= 0 else None
 
-    def term_ranges(self) -> list[tuple[int, int]]:
-        """Ranges of terms, of about a million postings each, that cover all terms."""
-        return _ranges(np.diff(self.start))
-
-    def of(self, number: int) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
-        """Sites and counts of the term with this number."""
-        where = slice(int(self.start[number]), int(self.start[number + 1]))
-        return self.sites[where], self.counts[where]
+    def find_all(self, terms: Sequence[bytes]) -> Numbers:
+        """The number of each encoded term, -1 where nothing holds it: (n_terms,)."""
+        return self.lexicon.find(terms)
 
     def term(self, number: int) -> str:
         """The term with this number."""
-        return self._term(number).decode("utf-8", "surrogatepass")
+        return self.lexicon.word(number).decode("utf-8", "surrogatepass")
 
-    def _term(self, number: int) -> bytes:
-        a, b = self.term_start[number], self.term_start[number + 1]
-        return self.term_bytes[a:b].tobytes()
+    def term_ranges(self) -> list[tuple[int, int]]:
+        """Ranges of terms, of about a million postings each, that cover all terms."""
+        return _ranges(self.holding.range(0, self.n_terms))
+
+    def of(self, number: int) -> tuple[Numbers, Numbers]:
+        """Sites and counts of the term with this number."""
+        n, first, at = (int(each[0]) for each in self._places(_numbers([number])))
+        sites = self.layout.unpack(self.packed, _numbers([at]), _numbers([n]))
+        return sites, self.counts.range(first, first + n)
+
+    def part(self, first: int, end: int) -> Part:
+        """The postings of the terms from `first` to `end`."""
+        n_sites = self.holding.range(first, end)
+        if not len(n_sites):
+            return Part(n_sites, n_sites, n_sites)
+        _, posting, byte = self._places(_numbers([first]))
+        at = byte[0] + offsets(self.layout.sizes(n_sites))[:-1]
+        begin = int(posting[0])
+        return Part(
+            n_sites,
+            self.layout.unpack(self.packed, at, n_sites),
+            self.counts.range(begin, begin + int(n_sites.sum())),
+        )
+
+    def counts_at(self, numbers: Numbers, sites: Numbers) -> Numbers:
+        """How often each term stands at each of some sites, in any order: (n_terms, n_sites).
+
+        Args:
+            numbers: of terms; -1 for one that nothing holds.
+            sites: (n_sites,), the same one as often as you like.
+        """
+        found = np.zeros((len(numbers), len(sites)), dtype=np.int64)
+        known = np.flatnonzero(numbers >= 0)
+        if not len(known) or not len(sites):
+            return found
+        n, first, at = self._places(numbers[known])
+        is_map = self.layout.kinds(n) == 0
+        for row, begin, byte in zip(known[is_map], first[is_map], at[is_map], strict=True):
+            there, before = self.layout.look_up(self.packed, int(byte), sites)
+            found[row, there] = self.counts.at(begin + before)
+        lists = np.flatnonzero(~is_map)
+        if len(lists):
+            self._count_listed(found, known[lists], n[lists], first[lists], at[lists], sites)
+        return found
+
+    def _count_listed(
+        self,
+        found: Numbers,
+        rows: Numbers,
+        n: Numbers,
+        first: Numbers,
+        at: Numbers,
+        sites: Numbers,
+    ) -> None:
+        """`counts_at` for terms whose lists have to be unpacked, all of them together."""
+        column = np.zeros(int(self.n_all[0]), dtype=np.int32)  # by site, from 1
+        column[sites] = np.arange(1, len(sites) + 1)
+        columns = column[self.layout.unpack(self.packed, at, n)]
+        hits = np.flatnonzero(columns)
+        before = offsets(n)
+        term = np.searchsorted(before, hits, side="right") - 1
+        counts = self.counts.at(first[term] + hits - before[term])
+        found[rows[term], columns[hits] - 1] = counts
+        found[rows] = found[np.ix_(rows, column[sites] - 1)]  # sites asked for more than once
+
+    def _places(self, numbers: Numbers) -> tuple[Numbers, Numbers, Numbers]:
+        """Of each term: its sites, the postings and the bytes before its own."""
+        block, within = numbers // STRIDE, numbers % STRIDE
+        grid = block[:, None] * STRIDE + np.arange(STRIDE)
+        n = self.holding.at(np.minimum(grid, self.n_terms - 1))
+        rows = np.arange(len(numbers))
+        is_before = np.arange(STRIDE) < within[:, None]
+        postings, n_bytes = np.where(is_before, n, 0), np.where(is_before, self.layout.sizes(n), 0)
+        begin = self.first[:, block]
+        return n[rows, within], begin[0] + postings.sum(axis=1), begin[1] + n_bytes.sum(axis=1)
+
+    # --- as arrays --------------------------------------------------------------------------
+
+    @property
+    def term_bytes(self) -> NDArray[np.uint8]:
+        """All terms, sorted, end to end as UTF-8."""
+        return self.lexicon.raw[self.lexicon.raw > 0]
+
+    @property
+    def term_start(self) -> Numbers:
+        """(n_terms + 1,) where each begins in `term_bytes`, and where the last ends."""
+        zeros = np.flatnonzero(self.lexicon.raw == 0)
+        starts: Numbers = zeros - np.arange(len(zeros))
+        return starts
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Its arrays by name, for a file."""
-        return {f"postings.{name}": getattr(self, name) for name in self.__slots__}
+        plain = {f"postings.{name}": getattr(self, name) for name in _PLAIN}
+        for name in _NESTED:
+            plain |= getattr(self, name).arrays(f"postings.{name}")
+        return plain
 
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, NDArray[Any]]) -> Postings:
         """What `arrays` gave, read back."""
-        return cls(**{name: arrays[f"postings.{name}"] for name in cls.__slots__})
+        plain: dict[str, Any] = {name: arrays[f"postings.{name}"] for name in _PLAIN}
+        for name, kind in _NESTED.items():
+            plain[name] = kind.of_arrays(arrays, f"postings.{name}")
+        return cls(**plain)
 
 
-def _term_ranges(
-    parts: Sequence[tuple[Postings, NDArray[np.int64]]],
-    numbers: Sequence[NDArray[np.int64]],
-    *,
-    n_terms: int,
-) -> list[tuple[int, int]]:
-    """Ranges of new term numbers with about a million postings each: what a merge holds at once."""
-    n_of_term = np.zeros(n_terms, dtype=np.int64)
-    for (part, _), known in zip(parts, numbers, strict=True):
-        n_of_term[known] += np.diff(part.start)
-    return _ranges(n_of_term)
+_PLAIN = ("packed", "first", "n_all")
+_NESTED: Mapping[str, Any] = {"lexicon": Lexicon, "holding": SmallNumbers, "counts": Counts}
 
 
-def _ranges(n_of_term: NDArray[np.int64]) -> list[tuple[int, int]]:
+def _ranges(n_of_term: Numbers) -> list[tuple[int, int]]:
     n_terms, before = len(n_of_term), offsets(n_of_term)
     borders = np.arange(0, int(before[-1]), _POSTINGS_AT_ONCE)
     firsts = np.unique(np.searchsorted(before[:-1], borders, side="right") - 1)
@@ -159,29 +256,24 @@ def _ranges(n_of_term: NDArray[np.int64]) -> list[tuple[int, int]]:
 
 
 def _merged_range(
-    parts: Sequence[tuple[Postings, NDArray[np.int64]]],
-    numbers: Sequence[NDArray[np.int64]],
+    parts: Sequence[tuple[Postings, Numbers]],
+    numbers: Sequence[Numbers],
     *,
     first: int,
     end: int,
-) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.uint16]]:
-    """Postings of the terms from `first` to `end`: how many each has, sites, counts."""
+) -> Part:
+    """Postings of the terms from `first` to `end`, at their new sites."""
     found: list[tuple[NDArray[Any], NDArray[Any], NDArray[Any]]] = []
-    for (part, moved), known in zip(parts, numbers, strict=True):
+    for (postings, moved), known in zip(parts, numbers, strict=True):
         a, b = np.searchsorted(known, [first, end])
-        where = slice(int(part.start[a]), int(part.start[b]))
-        terms = np.repeat(known[a:b] - first, np.diff(part.start[a : b + 1]))
-        found.append((terms, moved[part.sites[where]], part.counts[where]))
+        part = postings.part(int(a), int(b))
+        terms = np.repeat(known[a:b] - first, part.n_sites)
+        found.append((terms, moved[part.sites], part.counts))
     term_of, sites, counts = (np.concatenate(each) for each in zip(*found, strict=True))
     kept = np.flatnonzero(sites >= 0)
     order = kept[np.argsort(term_of[kept] * (sites.max(initial=0) + 1) + sites[kept])]
-    n_of_term = np.bincount(term_of[order], minlength=end - first)
-    return n_of_term, sites[order].astype(np.int32), counts[order].astype(np.uint16)
-
-
-def encoded(term: str) -> bytes:
-    """UTF-8; a lone surrogate, which broken files may hold, is kept as it is."""
-    return term.encode("utf-8", "surrogatepass")
+    n_sites = np.bincount(term_of[order], minlength=end - first)
+    return Part(n_sites, sites[order], counts[order])
 
 
 def offsets(lengths: NDArray[Any]) -> NDArray[np.int64]:
@@ -206,8 +298,8 @@ def joined(arrays: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
     return np.concatenate([np.empty(0, dtype=np.int64), *arrays]).astype(np.int64, copy=False)
 
 
-def _numbers(values: Iterable[int]) -> NDArray[np.int64]:
-    return np.fromiter(values, dtype=np.int64)
+def _numbers(values: Sequence[int]) -> Numbers:
+    return np.array(values, dtype=np.int64)
 
 
 def first_best(

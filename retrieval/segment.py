@@ -32,6 +32,7 @@ from retrieval.language import ENGLISH, LANGUAGES, language_of
 from retrieval.pairs import pair_bits
 from retrieval.postings import Postings, joined, offsets, ranges
 from retrieval.sites import Sites, term_n_chunks
+from retrieval.small_numbers import SmallNumbers
 from retrieval.term_numbers import Pieces
 from retrieval.types import FileChange, FileContent, Vectors
 
@@ -48,16 +49,16 @@ class Segment:
     ]  # (n_f,) ordinal of its first chunk; of a later stretch > 0
     file_window: NDArray[np.int64]  # (n_f + 1,) where each file's windows start
     file_chunk: NDArray[np.int64]  # (n_f + 1,) where each file's chunks start
-    chunk_file: NDArray[np.int64]  # (n_c,)
-    chunk_window: NDArray[np.int64]  # (n_c,) its first window
-    chunk_n_windows: NDArray[np.int64]  # (n_c,)
-    chunk_same_as: NDArray[np.int64]  # (n_c,) the file's first chunk with the same text
-    chunk_length: NDArray[np.int64]  # (n_c,) terms in it, those of its file's name included
-    site_chunk: NDArray[np.int64]  # (n_w + n_f + n_c,) the first chunk with the site's text
-    site_n_chunks: NDArray[np.int64]  # (n_w + n_f + n_c,) how many have it, one after another
+    chunk_file: NDArray[np.int32]  # (n_c,)
+    chunk_window: NDArray[np.int32]  # (n_c,) its first window
+    chunk_n_windows: NDArray[np.int32]  # (n_c,)
+    chunk_same_as: NDArray[np.int32]  # (n_c,) the file's first chunk with the same text
+    chunk_length: NDArray[np.int32]  # (n_c,) terms in it, those of its file's name included
+    window_chunk: NDArray[np.int32]  # (n_w,) the first chunk with the window
+    window_n_chunks: NDArray[np.int32]  # (n_w,) how many have it, one after another
     language: NDArray[np.int64]  # (n_f,) whose stems its terms are, see `retrieval.language`
     pairs: NDArray[np.uint8]  # (n_w, 256) which terms stand together, see `retrieval.pairs`
-    term_n_chunks: NDArray[np.int64]  # (n_t,) chunks that hold the term
+    term_n_chunks: SmallNumbers  # (n_t,) chunks that hold the term
     postings: Postings  # over sites
 
     @property
@@ -186,20 +187,52 @@ class Segment:
             file_first_chunk=parts.first_chunk,
             file_window=file_window,
             file_chunk=file_chunk,
-            chunk_file=chunk_file,
-            chunk_window=chunk_window,
-            chunk_n_windows=parts.sizes,
-            chunk_same_as=parts.same_as + file_chunk[chunk_file],
-            chunk_length=parts.lengths,
-            site_chunk=sites.chunk,
-            site_n_chunks=sites.n_chunks,
+            chunk_file=chunk_file.astype(np.int32),
+            chunk_window=chunk_window.astype(np.int32),
+            chunk_n_windows=parts.sizes.astype(np.int32),
+            chunk_same_as=(parts.same_as + file_chunk[chunk_file]).astype(np.int32),
+            chunk_length=parts.lengths.astype(np.int32),
+            window_chunk=first.astype(np.int32),
+            window_n_chunks=(end - first).astype(np.int32),
             language=parts.language,
             pairs=parts.pairs,
-            term_n_chunks=term_n_chunks(
-                parts.postings, sites, first_window=chunk_window, n_windows=parts.sizes
+            term_n_chunks=SmallNumbers.of(
+                term_n_chunks(
+                    parts.postings, sites, first_window=chunk_window, n_windows=parts.sizes
+                )
             ),
             postings=parts.postings,
         )
+
+    @property
+    def n_sites(self) -> int:
+        """How many sites there are: windows, names of files, headings of chunks."""
+        return self.n_windows + len(self.file_n) + self.n_chunks
+
+    def chunks_at(self, sites: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """For each site the first chunk that has its text, and how many do, one after another."""
+        name = self.n_windows
+        heading = name + len(self.file_n)
+        first, n = sites - heading, np.ones(len(sites), dtype=np.int64)
+        if len(sites) and sites.min() < heading:
+            in_text, in_name = sites < name, (sites >= name) & (sites < heading)
+            first[in_text] = self.window_chunk[sites[in_text]]
+            n[in_text] = self.window_n_chunks[sites[in_text]]
+            files = sites[in_name] - name
+            first[in_name] = self.file_chunk[files]
+            n[in_name] = self.file_chunk[files + 1] - first[in_name]
+        return first, n
+
+    def sites_of(self, chunks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The sites of some chunks: their windows end to end, then names, then headings.
+
+        Returns:
+            The sites, and where each chunk's windows begin among them.
+        """
+        windows, starts = self.windows_in(chunks)
+        name = self.n_windows
+        heading = name + len(self.file_n)
+        return joined([windows, name + self.chunk_file[chunks], heading + chunks]), starts
 
     def windows_of(self, files: NDArray[np.int64]) -> NDArray[np.int64]:
         """Ordinals of these files' windows."""
@@ -220,11 +253,16 @@ class Segment:
         The name follows from the content, so a name always means the same bytes. Say `again`
         where a file of that name may be damaged.
         """
-        arrays = {name: getattr(self, name) for name in _ARRAYS} | self.postings.arrays()
+        arrays = self.arrays()
         name = f"{_digest(arrays)}.segment"
         if again or not (folder / name).exists():
             packed.write(folder / name, arrays, {})
         return name
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """Its arrays by name, for a file."""
+        plain = {name: getattr(self, name) for name in _ARRAYS}
+        return plain | self.term_n_chunks.arrays("term_n_chunks") | self.postings.arrays()
 
     @classmethod
     def open(cls, path: Path) -> Segment:
@@ -237,7 +275,11 @@ class Segment:
         arrays, _ = packed.read(path)
         try:
             plain = {name: arrays[name] for name in _ARRAYS}
-            return cls(**plain, postings=Postings.of_arrays(arrays))
+            return cls(
+                **plain,
+                term_n_chunks=SmallNumbers.of_arrays(arrays, "term_n_chunks"),
+                postings=Postings.of_arrays(arrays),
+            )
         except KeyError as error:
             raise CorruptStore(str(path), expected=f"array {error}", found="none") from error
 
@@ -261,7 +303,8 @@ class _Parts:
     postings: Postings
 
 
-_ARRAYS = [field.name for field in fields(Segment) if field.name != "postings"]
+_PACKED = ("term_n_chunks", "postings")
+_ARRAYS = [field.name for field in fields(Segment) if field.name not in _PACKED]
 
 
 def name_terms(filename: str, title: str = "", language: str = ENGLISH) -> list[str]:
@@ -327,7 +370,7 @@ def _moved(
 
     New numbers go through the windows of all segments, then the names, then the headings.
     """
-    numbers = [np.full(len(segment.site_chunk), -1, dtype=np.int64) for segment in segments]
+    numbers = [np.full(segment.n_sites, -1, dtype=np.int64) for segment in segments]
     following = 0
     for kind in zip(*kept, strict=True):
         for moved, sites in zip(numbers, kind, strict=True):

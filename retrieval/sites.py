@@ -61,9 +61,8 @@ def _of_terms(
     """The same of the terms from `first` to `end`, so that no more is in memory at once."""
     n_terms, n_sites = end - first, len(sites.file)
     n_text = sites.n_windows + sites.n_files
-    term_of = np.repeat(np.arange(n_terms), np.diff(postings.start[first : end + 1]))
-    places = slice(int(postings.start[first]), int(postings.start[end]))
-    where = postings.sites[places].astype(np.int64)
+    part = postings.part(first, end)
+    term_of, where = np.repeat(np.arange(n_terms), part.n_sites), part.sites
     is_name = (where >= sites.n_windows) & (where < n_text)
     found = np.bincount(term_of[is_name], sites.n_chunks[where[is_name]], minlength=n_terms)
     file_key = term_of * (int(sites.file.max(initial=0)) + 1) + sites.file[where]

@@ -56,7 +56,7 @@ def _nearest_stems(view: View, word: str) -> list[str]:
             term = live.segment.postings.term(number)
             cost = _cost(word, term, allowed) if term.isalpha() else None
             if cost is not None:
-                held_by = int(live.segment.term_n_chunks[number])
+                held_by = int(live.segment.term_n_chunks.at(np.array([number]))[0])
                 costs[term] = (cost, term[0] != word[0], -held_by, term)
     return sorted(costs, key=costs.__getitem__)[:_N_STEMS]
 
@@ -135,7 +135,7 @@ def _words_with(reader: Reader, view: View, found: str) -> Iterator[str]:
         if number is None:
             continue
         sites = live.segment.postings.of(number)[0][:_N_TEXTS]
-        chunks = np.unique(base + live.segment.site_chunk[sites])
+        chunks = np.unique(base + live.segment.chunks_at(sites)[0])
         files, ordinals, _ = view.files_and_ordinals(chunks)
         for file_n, ordinal in zip(files.tolist(), ordinals.tolist(), strict=True):
             words = {token.casefold() for token in tokens(text_of(reader, file_n, ordinal))}
