@@ -1,7 +1,7 @@
 """Sorted terms in one run of bytes, found without reading more than a few of them.
 
 The terms lie end to end as UTF-8, a zero byte before and after each, which no term holds. Of every
-sixteenth the first eight bytes and the place are kept apart: a binary search over those leads to
+32nd the first eight bytes and the place are kept apart: a binary search over those leads to
 the few hundred bytes that hold a term, if anything does.
 """
 
@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-STRIDE = 16  # terms in a block
+STRIDE = 32  # terms in a block
 _KEY_BYTES = 8
 
 

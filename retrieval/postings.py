@@ -2,7 +2,7 @@
 
 Where a term stands is a *site*, a number whose meaning the segment knows. Sites and counts are
 packed (`retrieval.site_lists`, `retrieval.small_numbers`) and stay so, on disk and in memory; what
-a search asks for is unpacked for it alone. Every sixteenth term's place is written down, the
+a search asks for is unpacked for it alone. Every 32nd term's place is written down, the
 others' follow from how many sites the terms between have.
 """
 
@@ -44,7 +44,7 @@ class Postings:
     holding: SmallNumbers  # (n_terms,) sites that hold each
     counts: Counts  # of all postings, by term and site
     packed: NDArray[np.uint8]  # all lists of sites, by term
-    first: NDArray[np.int64]  # (2, n_blocks + 1) postings and bytes before each 16th term
+    first: NDArray[np.int64]  # (2, n_blocks + 1) postings and bytes before each 32nd term
     n_all: NDArray[np.int64]  # (1,) sites there are
     layout: Layout = field(init=False)
 

@@ -55,7 +55,7 @@ class Segment:
     chunk_same_as: NDArray[np.int32]  # (n_c,) the file's first chunk with the same text
     chunk_length: NDArray[np.int32]  # (n_c,) terms in it, those of its file's name included
     window_chunk: NDArray[np.int32]  # (n_w,) the first chunk with the window
-    window_n_chunks: NDArray[np.int32]  # (n_w,) how many have it, one after another
+    window_n_chunks: NDArray[np.uint16]  # (n_w,) how many have it, one after another
     language: NDArray[np.int64]  # (n_f,) whose stems its terms are, see `retrieval.language`
     pairs: NDArray[np.uint8]  # (n_w, 256) which terms stand together, see `retrieval.pairs`
     term_n_chunks: SmallNumbers  # (n_t,) chunks that hold the term
@@ -193,7 +193,7 @@ class Segment:
             chunk_same_as=(parts.same_as + file_chunk[chunk_file]).astype(np.int32),
             chunk_length=parts.lengths.astype(np.int32),
             window_chunk=first.astype(np.int32),
-            window_n_chunks=(end - first).astype(np.int32),
+            window_n_chunks=(end - first).astype(np.uint16),
             language=parts.language,
             pairs=parts.pairs,
             term_n_chunks=SmallNumbers.of(

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LOW_BITS = np.array([0, 4, 8, 12, 16])  # by kind; kind 0 is a bit map
-_BITMAP_SHARE = 24  # a list of one site in so many is a bit map: a little larger, much faster
+_BITMAP_SHARE = 12  # a list of one site in so many is a bit map: a little larger, much faster
 
 Numbers = NDArray[np.int64]
 

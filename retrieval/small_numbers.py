@@ -1,4 +1,4 @@
-"""Many small numbers, a byte each; the few that do not fit stand beside them. Pure."""
+"""Many small numbers, a byte or half of one each; the few that do not fit stand beside them. Pure."""
 
 from __future__ import annotations
 
@@ -9,52 +9,59 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-_LARGE = 255
+_LARGE, _LARGE_HALF = 255, 15  # stand for themselves and all that is larger
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SmallNumbers:
-    """Numbers from 0 up, nearly all of them below 255."""
+    """Numbers from 0 up, nearly all of them below 255, or 15 where each has half a byte."""
 
-    small: NDArray[np.uint8]  # (n,) the number, or 255 where it is as large or larger
+    small: NDArray[np.uint8]  # the numbers, or 255 or 15 for larger ones; of halves the low first
     large_at: NDArray[np.int64]  # (m,) ascending places of those
     large: NDArray[np.int64]  # (m,) what they are
+    is_half: bool = False
 
     @classmethod
-    def of(cls, numbers: NDArray[Any]) -> SmallNumbers:
+    def of(cls, numbers: NDArray[Any], *, is_half: bool = False) -> SmallNumbers:
         """Pack (n,) numbers."""
-        large_at = np.flatnonzero(numbers >= _LARGE)
-        small = np.minimum(numbers, _LARGE).astype(np.uint8)
-        return cls(small, large_at.astype(np.int64), numbers[large_at].astype(np.int64))
-
-    def __len__(self) -> int:
-        return len(self.small)
+        limit = _LARGE_HALF if is_half else _LARGE
+        large_at = np.flatnonzero(numbers >= limit)
+        small = np.minimum(numbers, limit).astype(np.uint8)
+        if is_half:
+            small = np.append(small, np.zeros(len(small) % 2, dtype=np.uint8))
+            small = small[::2] | small[1::2] << 4
+        return cls(small, large_at, numbers[large_at].astype(np.int64), is_half)
 
     def at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """The numbers at some places, in the shape of `places`."""
-        found = self.small[places].astype(np.int64)
-        is_large = found == _LARGE
+        if self.is_half:
+            found = (self.small[places >> 1] >> (4 * (places & 1)).astype(np.uint8) & 15).astype(
+                np.int64
+            )
+        else:
+            found = self.small[places].astype(np.int64)
+        is_large = found == (_LARGE_HALF if self.is_half else _LARGE)
         if is_large.any():
             found[is_large] = self.large[np.searchsorted(self.large_at, places[is_large])]
         return found
 
     def range(self, first: int, end: int) -> NDArray[np.int64]:
         """The numbers from place `first` to `end`."""
-        found = self.small[first:end].astype(np.int64)
-        a, b = np.searchsorted(self.large_at, [first, end])
-        found[self.large_at[a:b] - first] = self.large[a:b]
-        return found
+        return self.at(np.arange(first, end))
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """Its arrays by name, for a file."""
-        return {f"{name}.{part}": getattr(self, part) for part in self.__slots__}
+        return {f"{name}.{part}": getattr(self, part) for part in _PARTS}
 
     @classmethod
-    def of_arrays(cls, arrays: Mapping[str, NDArray[Any]], name: str) -> SmallNumbers:
+    def of_arrays(
+        cls, arrays: Mapping[str, NDArray[Any]], name: str, *, is_half: bool = False
+    ) -> SmallNumbers:
         """What `arrays` gave, read back."""
-        return cls(**{part: arrays[f"{name}.{part}"] for part in cls.__slots__})
+        return cls(**{part: arrays[f"{name}.{part}"] for part in _PARTS}, is_half=is_half)
 
 
+_PARTS = ("small", "large_at", "large")
 _REACH = 256  # postings between two entries of `Counts.before`
 _REACH_BYTES = _REACH // 8
 
@@ -86,7 +93,7 @@ class Counts:
         return cls(
             repeats,
             (np.cumsum(of_reach) - of_reach).astype(np.int32),
-            SmallNumbers.of(np.concatenate([np.empty(0, dtype=np.int64), *more])),
+            SmallNumbers.of(np.concatenate([np.empty(0, dtype=np.int64), *more]), is_half=True),
         )
 
     def range(self, first: int, end: int) -> NDArray[np.int64]:
@@ -118,8 +125,7 @@ class Counts:
             (np.uint64(1) << (places & 63).astype(np.uint64)) - np.uint64(1)
         )
         within = np.where(word > 0, counts[rows, word - 1], 0)
-        ranks = self.before[block].astype(np.int64) + within + np.bitwise_count(last)
-        return ranks
+        return self.before[block].astype(np.int64) + within + np.bitwise_count(last)
 
     def arrays(self, name: str) -> dict[str, NDArray[Any]]:
         """Its arrays by name, for a file."""
@@ -129,5 +135,5 @@ class Counts:
     @classmethod
     def of_arrays(cls, arrays: Mapping[str, NDArray[Any]], name: str) -> Counts:
         """What `arrays` gave, read back."""
-        more = SmallNumbers.of_arrays(arrays, f"{name}.more")
+        more = SmallNumbers.of_arrays(arrays, f"{name}.more", is_half=True)
         return cls(arrays[f"{name}.repeats"], arrays[f"{name}.before"], more)
