@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable
+from itertools import chain
 
 # Snowball's names; segments store the place in this list, so it only ever grows at the end.
 LANGUAGES = (
@@ -76,20 +77,30 @@ def language_of(texts: Iterable[str]) -> int:
     'german'
     """
     counts: Counter[int] = Counter()
-    for piece, n_times in Counter(_pieces(texts)).items():
-        for word in _WORD.findall(piece):
-            for number in _LANGUAGES_OF.get(word, ()):
-                counts[number] += n_times
+    found = Counter(_pieces(texts))
+    odd = (
+        (word, found[piece])
+        for piece in found
+        if not piece.isalpha()
+        for word in _WORD.findall(piece)
+    )
+    plain = ((word, found[word]) for word in found.keys() & _LANGUAGES_OF if word.isalpha())
+    for word, n_times in chain(plain, odd):
+        for number in _LANGUAGES_OF.get(word, ()):
+            counts[number] += n_times
     if not counts:
         return 0
     best = max(counts, key=lambda number: (counts[number], -number))
     return best if counts[best] >= _MIN_WORDS else 0
 
 
-def _pieces(texts: Iterable[str]) -> Iterable[str]:
+def _pieces(texts: Iterable[str]) -> list[str]:
+    """What stands between white space at the begin of the texts, in lower case."""
+    found: list[str] = []
     left = _SAMPLE_CHARS
     for text in texts:
-        yield from text[:left].lower().split()
+        found += text[:left].lower().split()
         left -= len(text)
         if left <= 0:
-            return
+            break
+    return found
