@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import closing, suppress
 from typing import Any
@@ -20,6 +21,7 @@ KEEP_ALIVE_S = 15.0  # proxies close connections that are silent for 30-60 s
 KEEP_ALIVE = b": keep-alive\n\n"
 MAX_WAITING = 256  # events made ahead of their reader
 _END = object()
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # `dumps` makes one for each
 
 
 def encode(event: dict[str, Any]) -> bytes:
@@ -28,78 +30,129 @@ def encode(event: dict[str, Any]) -> bytes:
     >>> encode({"type": "response.completed", "sequence_number": 9})
     b'event: response.completed\ndata: {"type":"response.completed","sequence_number":9}\n\n'
     """
-    data = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
-    return f"event: {event['type']}\ndata: {data}\n\n".encode()
+    return f"event: {event['type']}\ndata: {_JSON.encode(event)}\n\n".encode()
+
+
+def frame(event: dict[str, Any]) -> bytes:
+    """One event as JSON alone, as a WebSocket frame holds it."""
+    return _JSON.encode(event).encode()
 
 
 async def sent(
     make: Callable[[], Generator[dict[str, Any], None, None]],
     *,
     leave: Callable[[], None],
+    keep_alive_s: float = KEEP_ALIVE_S,
+) -> AsyncIterator[bytes]:
+    """The events of `batches` as server-sent events; what is ready together goes together."""
+    async for pieces in batches(make, leave=leave, keep_alive_s=keep_alive_s):
+        yield b"".join(pieces) if pieces else KEEP_ALIVE
+
+
+async def batches(
+    make: Callable[[], Generator[dict[str, Any], None, None]],
+    *,
+    leave: Callable[[], None],
     keep_alive_s: float | None = KEEP_ALIVE_S,
     encode: Callable[[dict[str, Any]], bytes] = encode,
-) -> AsyncIterator[bytes]:
-    """The encoded events that `make` gives, with keep-alive comments through silences.
+) -> AsyncIterator[list[bytes]]:
+    """The encoded events that `make` gives, those together that are ready together.
 
     Args:
         make: starts the work; called, and drained, in a thread of its own.
         leave: stops the work from outside when the reader goes before its end.
-        keep_alive_s: longest silence; None if silence does no harm.
+        keep_alive_s: longest silence, after which an empty list comes; None if silence does no
+            harm.
         encode: an event as it is sent.
 
     Raises:
         Exception: whatever the work raised, unless the reader had left.
     """
-    loop = asyncio.get_running_loop()
-    queue: asyncio.Queue[Any] = asyncio.Queue()
-    room = threading.Semaphore(MAX_WAITING)
-    gone = threading.Event()
-
-    def put(item: Any) -> None:
-        with suppress(RuntimeError):  # the loop was closed under a reader that had left
-            loop.call_soon_threadsafe(queue.put_nowait, item)
+    pipe = _Pipe(asyncio.get_running_loop())
 
     def work() -> None:
         try:
             with closing(make()) as events:
                 for event in events:
-                    room.acquire()  # a slow reader slows the work down
-                    if gone.is_set():
+                    if not pipe.put(encode(event)):
                         return
-                    put(encode(event))
-            put(_END)
+            pipe.end(_END)
         except Stopped:
-            put(_END)
+            pipe.end(_END)
         except Exception as exc:  # noqa: BLE001 - it is raised again on the other side
-            put(exc)
+            pipe.end(exc)
 
     # Its own thread: the shared pool is small, and a language model takes minutes.
     threading.Thread(target=work, name="response", daemon=True).start()
     try:
-        async for piece in _until_end(queue, keep_alive_s=keep_alive_s):
-            yield piece
-            room.release()
+        while (pieces := await pipe.take(keep_alive_s)) is not None:
+            yield pieces
+            pipe.release(len(pieces))
     finally:
-        gone.set()
-        room.release()
+        pipe.close()
         leave()
 
 
-async def _until_end(
-    queue: asyncio.Queue[Any], *, keep_alive_s: float | None
-) -> AsyncIterator[bytes]:
-    while True:
-        try:
-            item = (
-                queue.get_nowait()
-                if not queue.empty()
-                else await asyncio.wait_for(queue.get(), keep_alive_s)
-            )
-        except TimeoutError:
-            yield KEEP_ALIVE
-            continue
-        if item is _END:
-            return
-        if isinstance(item, Exception):
-            raise item
-        yield item
+class _Pipe:
+    """From one thread to one task. The task is woken only when it sleeps: that costs most."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._waiting: deque[Any] = deque()
+        self._room = threading.Semaphore(MAX_WAITING)
+        self._ready = asyncio.Event()
+        self._asleep = False
+        self._gone = False
+
+    # --- the thread ---------------------------------------------------------------------------
+
+    def put(self, piece: bytes) -> bool:
+        """Hand one over, waiting for room; False when nobody reads any more."""
+        self._room.acquire()  # a slow reader slows the work down
+        if not self._gone:
+            self.end(piece)
+        return not self._gone
+
+    def end(self, item: Any) -> None:
+        """Hand over whatever there is room or no room for, such as the end."""
+        self._waiting.append(item)
+        if self._asleep:
+            self._asleep = False
+            with suppress(RuntimeError):  # the loop was closed under a reader that had left
+                self._loop.call_soon_threadsafe(self._ready.set)
+
+    # --- the task -----------------------------------------------------------------------------
+
+    async def take(self, timeout_s: float | None) -> list[bytes] | None:
+        """All that waits; nothing after so many seconds of silence; None at the end."""
+        while not self._waiting:
+            self._ready.clear()
+            self._asleep = True
+            if self._waiting:  # it came between the two
+                break
+            try:
+                await asyncio.wait_for(self._ready.wait(), timeout_s)
+            except TimeoutError:
+                return []
+        return self._taken()
+
+    def _taken(self) -> list[bytes] | None:
+        self._asleep = False
+        pieces: list[bytes] = []
+        while self._waiting and isinstance(self._waiting[0], bytes):
+            pieces.append(self._waiting.popleft())
+        if pieces:
+            return pieces
+        if isinstance(self._waiting[0], Exception):
+            raise self._waiting[0]
+        return None
+
+    def release(self, n_pieces: int) -> None:
+        """So many were sent."""
+        if n_pieces:
+            self._room.release(n_pieces)
+
+    def close(self) -> None:
+        """Nobody reads any more."""
+        self._gone = True
+        self._room.release()

@@ -62,7 +62,7 @@ class Aligner:
 
     def best(self, claim: str) -> Citation | None:
         """The best support for a claim among all sources, or None if it is too low."""
-        if not self._verifier.states(claim):
+        if not self._sources or not self._verifier.states(claim):
             return None
         held = {hit_id: self._held(claim, hit) for hit_id, hit in self._sources.items()}
         likely = sorted(held, key=lambda hit_id: -held[hit_id])[:N_TRIED]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from api.answer.conversation import message_text
 from api.answer.models import default_model
 from api.answer.prepare import prepare
 from api.answer.respond import Run
@@ -61,7 +62,7 @@ def ask(
         raise run.error
     cited = sorted(run.cited, key=lambda each: each.index)
     return Answer(
-        text=run.body["output"][-1]["content"][0]["text"],
+        text=message_text(run.body["output"][-1]),
         citations=tuple(citation for each in cited for citation in each.citations),
         hits=run.hits,
     )

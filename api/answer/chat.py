@@ -2,28 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import socket
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import httpx2
 import openai
 
 from api.answer.failures import UpstreamFailed
 from api.answer.stop import Stop
-from api.answer.types import EndReason, FunctionCall, Usage
+from api.answer.types import EndReason, FunctionCall, Refusal, Usage
 from retrieval.errors import InvalidRequest
 from retrieval.ids import new_id
 
 if TYPE_CHECKING:
-    from openai.types.chat import ChatCompletionChunk
-    from openai.types.chat.chat_completion_chunk import ChoiceDeltaToolCall
+    import ssl
+
+    from openai import APIResponse
 
 MAX_RETRIES = 2  # before the first token only; afterwards the reader has seen the start
 _REASONS: dict[str, EndReason] = {
     "length": "max_output_tokens",
     "content_filter": "content_filter",
 }
+
+
+_CODES = {"rate_limit_exceeded", "insufficient_quota", "invalid_prompt"}
 
 
 class ToolsRefused(Exception):
@@ -43,6 +51,7 @@ class Reply:
 
     reason: EndReason = "stop"
     usage: Usage | None = None
+    ended: bool = False  # it said so itself
     _calls: dict[int, _Call] = field(default_factory=dict)
 
     @property
@@ -54,28 +63,41 @@ class Reply:
             for _, call in sorted(self._calls.items())
         ]
 
-    def note(self, chunk: ChatCompletionChunk) -> None:
-        """Take in one chunk."""
-        for choice in chunk.choices:
-            self.reason = _REASONS.get(choice.finish_reason or "", self.reason)
-            for piece in choice.delta.tool_calls or []:
+    def note(self, chunk: Mapping[str, Any]) -> Iterator[str | Refusal]:
+        """Take in one chunk; gives what it has to show."""
+        for choice in chunk.get("choices") or ():
+            if choice.get("index"):
+                continue  # nobody asked for a second answer
+            if reason := choice.get("finish_reason"):
+                self.reason, self.ended = _REASONS.get(reason, self.reason), True
+            delta = choice.get("delta") or {}
+            for piece in delta.get("tool_calls") or ():
                 self._extend(piece)
-        if (told := chunk.usage) is not None:
-            cached = told.prompt_tokens_details
-            details = told.completion_tokens_details
-            self.usage = Usage(
-                input_tokens=told.prompt_tokens,
-                output_tokens=told.completion_tokens,
-                cached_tokens=(cached and cached.cached_tokens) or 0,
-                reasoning_tokens=(details and details.reasoning_tokens) or 0,
-            )
+            if text := delta.get("content"):
+                yield text
+            if text := delta.get("refusal"):
+                yield Refusal(text)
+        if told := chunk.get("usage"):
+            self.usage = _usage(told)
 
-    def _extend(self, piece: ChoiceDeltaToolCall) -> None:
-        call = self._calls.setdefault(piece.index, _Call())
-        call.id = piece.id or call.id
-        if piece.function is not None:
-            call.name += piece.function.name or ""
-            call.arguments += piece.function.arguments or ""
+    def _extend(self, piece: Mapping[str, Any]) -> None:
+        call = self._calls.setdefault(piece.get("index") or 0, _Call())
+        call.id = piece.get("id") or call.id
+        function = piece.get("function") or {}
+        call.name += function.get("name") or ""
+        call.arguments += function.get("arguments") or ""
+
+
+def _usage(told: Mapping[str, Any]) -> Usage:
+    """Token counts; the details are missing from most servers."""
+    cached = (told.get("prompt_tokens_details") or {}).get("cached_tokens")
+    reasoning = (told.get("completion_tokens_details") or {}).get("reasoning_tokens")
+    return Usage(
+        input_tokens=told.get("prompt_tokens") or 0,
+        output_tokens=told.get("completion_tokens") or 0,
+        cached_tokens=cached or 0,
+        reasoning_tokens=reasoning or 0,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +109,9 @@ class Server:
     api_key: str | None
     timeout_s: float
 
-    def deltas(self, fields: Mapping[str, Any], *, reply: Reply, stop: Stop) -> Iterator[str]:
+    def deltas(
+        self, fields: Mapping[str, Any], *, reply: Reply, stop: Stop
+    ) -> Iterator[str | Refusal]:
         """The text as it comes; all else goes into `reply`.
 
         Args:
@@ -103,11 +127,9 @@ class Server:
         """
         try:
             with self._client(stop) as client, self._open(client, fields) as stream:
-                for chunk in stream:
+                for chunk in self._chunks(stream, reply):
                     stop.check()
-                    reply.note(chunk)
-                    if text := _text_of(chunk):
-                        yield text
+                    yield from reply.note(chunk)
             stop.check()  # or it looks like an end
         except openai.APIError as exc:
             stop.check()  # a cut connection looks like a failure of the server
@@ -117,18 +139,66 @@ class Server:
         except OSError as exc:
             stop.check()
             raise UpstreamFailed(f"The connection to the language model broke: {exc}") from exc
+        except httpx2.TransportError as exc:
+            stop.check()
+            raise self._broke_off(exc) from exc
+        if not reply.ended:
+            raise UpstreamFailed(f"{self._named} broke off in the middle of its answer.")
 
+    @contextmanager
     def _open(
         self, client: openai.OpenAI, fields: Mapping[str, Any]
-    ) -> openai.Stream[ChatCompletionChunk]:
+    ) -> Iterator[APIResponse[Any]]:
         given = {**fields, "model": self.model, "stream": True}
-        create: Callable[..., openai.Stream[ChatCompletionChunk]] = client.chat.completions.create
-        try:
-            return create(**given, stream_options={"include_usage": True})
-        except openai.BadRequestError as exc:
-            if "stream_options" not in str(exc):
-                raise
-            return create(**given)  # an older server
+        # Raw: the client's own reading of a chunk costs more than all that is done with it.
+        raw: Any = client.chat.completions.with_streaming_response
+        create: Callable[..., AbstractContextManager[APIResponse[Any]]] = raw.create
+        with ExitStack() as stack:
+            try:
+                told = {"include_usage": True}
+                stream = stack.enter_context(create(**given, stream_options=told))
+            except openai.BadRequestError as exc:
+                if "stream_options" not in str(exc):
+                    raise
+                stream = stack.enter_context(create(**given))  # an older server
+            yield stream
+
+    def _chunks(self, stream: APIResponse[Any], reply: Reply) -> Iterator[dict[str, Any]]:
+        """The chunks of a stream of events, each one line of JSON."""
+        for line in _lines(stream.iter_bytes()):
+            if not line.startswith(b"data:"):
+                continue
+            data = line[5:].strip()
+            if data == b"[DONE]":
+                reply.ended = True
+                return
+            try:
+                chunk = json.loads(data)
+            except ValueError as exc:
+                raise UpstreamFailed(f"{self._named} sent what is no JSON: {exc}") from exc
+            if not isinstance(chunk, dict) or chunk.get("error"):
+                raise self._told(chunk)
+            yield chunk
+
+    def _told(self, chunk: Any) -> UpstreamFailed:
+        """An error that came in the middle of a stream."""
+        error = chunk["error"] if isinstance(chunk, dict) else chunk
+        told = error if isinstance(error, dict) else {"message": error}
+        code = told.get("code") or told.get("type")
+        known = code if code in _CODES else "server_error"
+        return UpstreamFailed(f"{self._named} failed: {told.get('message')}", response_code=known)
+
+    @property
+    def _named(self) -> str:
+        return f"The language model '{self.model}' at {self.base_url}"
+
+    def _broke_off(self, exc: Exception) -> UpstreamFailed:
+        if isinstance(exc, httpx2.TimeoutException):
+            return self._timed_out()
+        return UpstreamFailed(f"{self._named} broke off in the middle of its answer: {exc}")
+
+    def _timed_out(self) -> UpstreamFailed:
+        return UpstreamFailed(f"{self._named} did not answer within {self.timeout_s:g} seconds.")
 
     def _client(self, stop: Stop) -> openai.OpenAI:
         """A client of one request, whose connection `stop` cuts, even while it waits."""
@@ -146,13 +216,15 @@ class Server:
             api_key=self.api_key or "none",
             timeout=self.timeout_s,
             max_retries=MAX_RETRIES,
-            http_client=openai.DefaultHttpxClient(event_hooks={"request": [add_watch]}),
+            http_client=openai.DefaultHttpxClient(
+                event_hooks={"request": [add_watch]}, verify=_certificates()
+            ),
         )
 
     def _translated(self, exc: openai.APIError) -> Exception:
-        server = f"The language model '{self.model}' at {self.base_url}"
+        server = self._named
         if isinstance(exc, openai.APITimeoutError):
-            return UpstreamFailed(f"{server} did not answer within {self.timeout_s:g} seconds.")
+            return self._timed_out()
         if isinstance(exc, openai.APIConnectionError):
             return UpstreamFailed(f"{server} could not be reached.")
         if isinstance(exc, openai.RateLimitError):
@@ -170,8 +242,18 @@ def _refuses_tools(exc: openai.APIError) -> bool:
     return isinstance(exc, openai.APIStatusError) and "tool" in str(exc).lower()
 
 
-def _text_of(chunk: ChatCompletionChunk) -> str:
-    return "".join(choice.delta.content or "" for choice in chunk.choices if choice.index == 0)
+def _lines(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Lines, however the network cut them; what follows the last line break is none."""
+    rest = b""
+    for piece in pieces:
+        *lines, rest = (rest + piece).split(b"\n")
+        yield from lines
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Whom to trust, read once: that takes longer than everything else about a connection."""
+    return httpx2.create_ssl_context()
 
 
 def _cut(connection: socket.socket) -> None:

@@ -56,6 +56,7 @@ class Claims:
         self._align = align_unmarked
         self._text = ""
         self._n_aligned_chars = 0
+        self._n_seen_chars = 0  # in which nothing can end a sentence
 
     def text(self, piece: str) -> Iterator[Written]:
         """More clean text, and citations of the sentences that it shows to be over."""
@@ -84,8 +85,10 @@ class Claims:
 
     def _aligned(self, *, at_end: bool) -> Iterator[Written]:
         start = self._n_aligned_chars
-        if not at_end and not _MAY_END.search(self._text, start):
-            return  # most deltas: cutting sentences anew for each would cost more than the rest
+        if not at_end:
+            seen, self._n_seen_chars = self._n_seen_chars, len(self._text.rstrip()) - 1
+            if not _MAY_END.search(self._text, max(start, seen)):
+                return  # most deltas: cutting sentences anew for each would cost most of all
         sentences = text_units(self._text[start:])
         for first, end in sentences if at_end else sentences[:-1]:
             sentence = self._text[start + first : start + end]

@@ -9,7 +9,14 @@ import copy
 from collections.abc import Iterator
 from typing import Any
 
-from api.answer.output import annotation, call_item, message_item, search_item, text_part
+from api.answer.output import (
+    annotation,
+    call_item,
+    message_item,
+    refusal_part,
+    search_item,
+    text_part,
+)
 from api.answer.types import Cited, FunctionCall, Item
 
 Event = dict[str, Any]
@@ -23,7 +30,11 @@ class Recorder:
 
     def emit(self, type: str, **fields: Any) -> Event:
         """The next event; what it carries is copied, so later changes don't reach it."""
-        event = {"type": type, "sequence_number": len(self.events), **copy.deepcopy(fields)}
+        return self.note(type, copy.deepcopy(fields))
+
+    def note(self, type: str, fields: dict[str, Any]) -> Event:
+        """The next event, of fields that nobody keeps; copying would be most of its cost."""
+        event = {"type": type, "sequence_number": len(self.events), **fields}
         self.events.append(event)
         return event
 
@@ -96,7 +107,7 @@ class MessageEvents:
         yield self._recorder.emit(
             "response.output_item.added", output_index=self._output_index, item=item
         )
-        part = text_part("", [])
+        part = self._part("")
         yield self._recorder.emit("response.content_part.added", **self._at, part=part)
 
     @property
@@ -107,8 +118,8 @@ class MessageEvents:
     def delta(self, text: str) -> Event:
         """More text."""
         self._texts.append(text)
-        kind = "response.output_text.delta"
-        return self._recorder.emit(kind, **self._at, delta=text, logprobs=[])
+        fields = {**self._at, "delta": text, "logprobs": []}
+        return self._recorder.note("response.output_text.delta", fields)
 
     def cited(self, cited: Cited) -> Iterator[Event]:
         """Annotations, at the point of the citation."""
@@ -124,15 +135,34 @@ class MessageEvents:
 
     def item(self, *, status: str) -> Item:
         """The message as it stands."""
-        part = text_part(self.text, self._annotations)
-        return message_item(self._id, status=status, content=[part])
+        return message_item(self._id, status=status, content=[self._part(self.text)])
 
     def end(self, *, status: str) -> Iterator[Event]:
         """Text, part and message are done."""
         item = self.item(status=status)
-        part = item["content"][0]
-        text = part["text"]
         emit = self._recorder.emit
-        yield emit("response.output_text.done", **self._at, text=text, logprobs=[])
-        yield emit("response.content_part.done", **self._at, part=part)
+        yield self._done()
+        yield emit("response.content_part.done", **self._at, part=item["content"][0])
         yield emit("response.output_item.done", output_index=self._output_index, item=item)
+
+    def _part(self, text: str) -> dict[str, Any]:
+        return text_part(text, self._annotations)
+
+    def _done(self) -> Event:
+        kind = "response.output_text.done"
+        return self._recorder.emit(kind, **self._at, text=self.text, logprobs=[])
+
+
+class RefusalEvents(MessageEvents):
+    """The same of a message in which the model refuses to answer."""
+
+    def delta(self, text: str) -> Event:
+        """More of the refusal."""
+        self._texts.append(text)
+        return self._recorder.note("response.refusal.delta", {**self._at, "delta": text})
+
+    def _part(self, text: str) -> dict[str, Any]:
+        return refusal_part(text)
+
+    def _done(self) -> Event:
+        return self._recorder.emit("response.refusal.done", **self._at, refusal=self.text)

@@ -24,7 +24,17 @@ from api.answer.markers import Marker, MarkerFilter, Reference
 from api.answer.prompt import BAD_QUERIES, MAX_QUERIES, NO_MORE, SEARCH_SCHEMA, SEARCH_TOOL, Talk
 from api.answer.stop import Stop
 from api.answer.structure import Structure
-from api.answer.types import Finished, Found, FunctionCall, Search, Task, Usage, Writer, Written
+from api.answer.types import (
+    Finished,
+    Found,
+    FunctionCall,
+    Refusal,
+    Search,
+    Task,
+    Usage,
+    Writer,
+    Written,
+)
 from retrieval.errors import InvalidRequest
 from retrieval.queries import Hit
 
@@ -112,7 +122,7 @@ class LanguageModel:
             reply.usage = self._estimate(fields["messages"], n_chars)
 
     def _cited(
-        self, deltas: Iterator[str], task: Task, sources: tuple[Hit, ...]
+        self, deltas: Iterator[str | Refusal], task: Task, sources: tuple[Hit, ...]
     ) -> Iterator[Written]:
         is_json = task.text_format["type"] != "text"
         asked = task.extension
@@ -130,6 +140,9 @@ class LanguageModel:
         )
         clean = MarkerFilter(json=is_json)
         for delta in deltas:
+            if isinstance(delta, Refusal):
+                yield delta
+                continue
             for piece in clean.feed(delta):
                 yield from _placed(piece, claims, sources)
         for piece in clean.finish():

@@ -81,6 +81,11 @@ def text_part(text: str, annotations: Sequence[dict[str, Any]]) -> dict[str, Any
     }
 
 
+def refusal_part(text: str) -> dict[str, Any]:
+    """The content part of a message that refuses."""
+    return {"type": "refusal", "refusal": text}
+
+
 def message_item(item_id: str, *, status: str, content: Sequence[dict[str, Any]]) -> Item:
     """An assistant's message."""
     return {

@@ -14,7 +14,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from api.answer.conversation import question_texts
-from api.answer.events import CallEvents, Event, MessageEvents, Recorder, SearchEvents
+from api.answer.events import (
+    CallEvents,
+    Event,
+    MessageEvents,
+    Recorder,
+    RefusalEvents,
+    SearchEvents,
+)
 from api.answer.keep import INTERRUPTED, Keeper
 from api.answer.output import call_item, result, search_item, usage_object
 from api.answer.prepare import Prepared
@@ -27,6 +34,7 @@ from api.answer.types import (
     Found,
     FunctionCall,
     Item,
+    Refusal,
     ResponseRequest,
     Search,
     Task,
@@ -125,6 +133,9 @@ class Run:
             yield from self._call(written)
         elif isinstance(written, Finished):
             yield from self._finish(written)
+        elif isinstance(written, Refusal):
+            told = yield from self._begin_message(RefusalEvents)
+            yield told.delta(written.text)
         else:
             told = yield from self._begin_message()
             if isinstance(written, str):
@@ -144,11 +155,15 @@ class Run:
 
     # --- what a response consists of ----------------------------------------------------------
 
-    def _begin_message(self) -> Generator[Event, None, MessageEvents]:
+    def _begin_message(
+        self, kind: type[MessageEvents] = MessageEvents
+    ) -> Generator[Event, None, MessageEvents]:
+        if self._message is not None and type(self._message) is not kind:
+            yield from self._end_message("completed")
         if self._message is None:
             self.cited = []
             at, item_id = len(self.body["output"]), new_id("message")
-            self._message = MessageEvents(self._recorder, output_index=at, item_id=item_id)
+            self._message = kind(self._recorder, output_index=at, item_id=item_id)
             yield from self._message.start()
         return self._message
 
@@ -230,7 +245,7 @@ class Run:
         is_whole = finished.reason == "stop"
         if not _has_answer(self.body["output"]):
             yield from self._begin_message()
-        if is_whole and self._message is not None:
+        if is_whole and type(self._message) is MessageEvents:
             check_answer(self._message.text, self._request.text_format)
         yield from self._end_message("completed" if is_whole else "incomplete")
         if not is_whole:

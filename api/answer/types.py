@@ -160,6 +160,13 @@ class Cited:
 
 
 @dataclass(frozen=True, slots=True)
+class Refusal:
+    """A piece of a model's refusal to answer, as some servers tell it apart from text."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens, as the model counts them; estimates where its server does not tell."""
 
@@ -177,7 +184,7 @@ class Finished:
     usage: Usage
 
 
-Written = str | Cited | Search | FunctionCall | Finished
+Written = str | Refusal | Cited | Search | FunctionCall | Finished
 Found = tuple[Hit, ...] | None  # what a search is answered with
 Writer = Generator[Written, Found, None]
 

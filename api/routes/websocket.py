@@ -158,9 +158,7 @@ async def _events(run: Run, prepared: Prepared) -> AsyncIterator[str]:
             for event in made:
                 yield view.of_event(event)
 
-    async for piece in stream.sent(events, leave=run.stop, keep_alive_s=None, encode=_frame):
-        yield piece.decode()
-
-
-def _frame(event: dict[str, Any]) -> bytes:
-    return json.dumps(event, ensure_ascii=False, separators=(",", ":")).encode()
+    made = stream.batches(events, leave=run.stop, keep_alive_s=None, encode=stream.frame)
+    async for pieces in made:
+        for piece in pieces:
+            yield piece.decode()

@@ -144,8 +144,6 @@ def test_answers_are_held_to_strict_schemas_only():
 
 
 def test_calls_come_together_from_their_pieces():
-    from openai.types.chat import ChatCompletionChunk  # noqa: PLC0415 - heavy
-
     reply = Reply()
     for piece in (
         {"index": 1, "id": "y", "function": {"name": "g", "arguments": ""}},
@@ -153,10 +151,5 @@ def test_calls_come_together_from_their_pieces():
         {"index": 0, "function": {"arguments": ": 1}"}},
     ):
         choice = {"index": 0, "delta": {"tool_calls": [piece]}, "finish_reason": None}
-        reply.note(
-            ChatCompletionChunk.model_validate(
-                {"id": "c", "object": "chat.completion.chunk", "created": 0, "model": "m",
-                 "choices": [choice]}
-            )
-        )  # fmt: skip
+        assert list(reply.note({"choices": [choice]})) == []
     assert reply.calls == [FunctionCall("x", "f", '{"a": 1}'), FunctionCall("y", "g", "{}")]
