@@ -19,6 +19,7 @@ from api.answer.stop import Stopped
 MEDIA_TYPE = "text/event-stream; charset=utf-8"
 KEEP_ALIVE_S = 15.0  # proxies close connections that are silent for 30-60 s
 KEEP_ALIVE = b": keep-alive\n\n"
+BEGIN_S = 0.02  # what the first event may take to be sent, before the work goes on
 MAX_WAITING = 256  # events made ahead of their reader
 _END = object()
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # `dumps` makes one for each
@@ -76,6 +77,7 @@ async def batches(
                 for event in events:
                     if not pipe.put(encode(event)):
                         return
+                    pipe.let_begin()
             pipe.end(_END)
         except Stopped:
             pipe.end(_END)
@@ -88,6 +90,7 @@ async def batches(
         while (pieces := await pipe.take(keep_alive_s)) is not None:
             yield pieces
             pipe.release(len(pieces))
+            pipe.begun.set()
     finally:
         pipe.close()
         leave()
@@ -103,6 +106,7 @@ class _Pipe:
         self._ready = asyncio.Event()
         self._asleep = False
         self._gone = False
+        self.begun = threading.Event()  # the first events were sent
 
     # --- the thread ---------------------------------------------------------------------------
 
@@ -112,6 +116,12 @@ class _Pipe:
         if not self._gone:
             self.end(piece)
         return not self._gone
+
+    def let_begin(self) -> None:
+        """Wait until the first event is sent: what comes next would keep the interpreter busy."""
+        if not self.begun.is_set():
+            self.begun.wait(BEGIN_S)
+            self.begun.set()
 
     def end(self, item: Any) -> None:
         """Hand over whatever there is room or no room for, such as the end."""
@@ -155,4 +165,5 @@ class _Pipe:
     def close(self) -> None:
         """Nobody reads any more."""
         self._gone = True
+        self.begun.set()
         self._room.release()
