@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from vector_data import Range, VectorSet
 
 _M = 16
-_EF_CONSTRUCTION = 100
+_EF_CONSTRUCTION = 200  # the library's default
 _EF_SEARCH = 128
 
 
