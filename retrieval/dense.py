@@ -1,4 +1,4 @@
-"""Nearest chunks by vector: FAISS over windows under the mask, then exact scores of chunks.
+"""Nearest chunks by vector: windows by their codes under the mask, then exact scores of chunks.
 
 A chunk's score is 0.8 of its best window's cosine and 0.2 of the mean over all its windows
 (design measurements: better than either alone). It is always computed here from the float32
@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.nearest import nearest
 from retrieval.plan import Plan
 from retrieval.postings import offsets, ranges
+from retrieval.rows import READS, products
 from retrieval.segment import Segment
 from retrieval.types import Vectors
 from retrieval.view import Allowed, View
@@ -31,6 +32,7 @@ class Nearest:
 
     chunks: NDArray[np.int64]  # (n,) distinct
     rest: float  # no allowed chunk that is missing here scores above this; -inf if none is
+    outcome: str = ""  # how they were found, for explanations
 
 
 def search(
@@ -39,54 +41,28 @@ def search(
     """Chunks that hold the `k` nearest allowed windows.
 
     A chunk scores no better than its best window, so whatever is not found scores no better
-    than the k-th window: that bound lets the caller know when it has seen enough.
+    than the k-th window: that bound lets the caller know when it has seen enough. Where windows
+    were found by their codes, it is as sure as `retrieval.nearest` is.
     """
     if plan.kind in ("none", "gather") or k >= plan.n_allowed:
-        return Nearest(_all_chunks(view, allowed), -np.inf)
-    found: list[NDArray[np.int64]] = []
-    sims: list[NDArray[np.float32]] = []
-    for live, mask in zip(view.segments, allowed, strict=True):
-        windows, near = _scan(live.segment, mask, vector, k=min(k, mask.n_windows))
-        found.append(windows)
-        sims.append(near)
-    cut = np.sort(np.concatenate(sims))[-k]
+        return Nearest(_all_chunks(view, allowed), -np.inf, "all read")
+    near = nearest(view, allowed, vector, plan=plan, k=k)
     chunks = [
-        _holding(live.segment, windows[near >= cut]) + base
-        for live, windows, near, base in zip(
-            view.segments, found, sims, view.chunk_base[:-1], strict=True
+        _holding(live.segment, windows[sims >= near.cut]) + base
+        for live, (windows, sims), base in zip(
+            view.segments, near.found, view.chunk_base[:-1], strict=True
         )
     ]
-    return Nearest(np.concatenate(chunks), float(cut) + ROUNDING)
+    return Nearest(np.concatenate(chunks), near.cut + ROUNDING, near.outcome)
 
 
 def _all_chunks(view: View, allowed: Sequence[Allowed]) -> NDArray[np.int64]:
     parts = [
-        np.flatnonzero(mask.chunks).astype(np.int64, copy=False) + base
+        mask.segment.chunks_of(np.flatnonzero(mask.files)) + base
         for mask, base in zip(allowed, view.chunk_base[:-1], strict=True)
+        if mask.n_chunks
     ]
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
-
-
-def _scan(
-    segment: Segment, mask: Allowed, vector: NDArray[np.float32], *, k: int
-) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-    """The k nearest allowed windows, and their cosines."""
-    sims, windows = np.empty(k, dtype=np.float32), np.empty(k, dtype=np.int64)
-    if k:
-        query = np.ascontiguousarray(vector, dtype=np.float32)
-        selector = faiss.IDSelectorBitmap(len(mask.bits), faiss.swig_ptr(mask.bits))
-        faiss.knn_inner_product(
-            faiss.swig_ptr(query),
-            faiss.swig_ptr(segment.vectors),  # straight from the mapped file
-            segment.vectors.shape[1],
-            1,
-            segment.n_windows,
-            k,
-            faiss.swig_ptr(sims),
-            faiss.swig_ptr(windows),
-            selector,
-        )
-    return windows, sims
 
 
 def _holding(segment: Segment, windows: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -99,6 +75,8 @@ def scores(
 ) -> NDArray[np.float64]:
     """Exact score of each chunk, over all its windows: (n,), cosines within rounding."""
     found = np.empty(len(chunks), dtype=np.float64)
+    n_rows = int(sum(s.chunk_n_windows[local].sum() for s, _, local in view.by_segment(chunks)))
+    READS.note((s.segment.vectors for s in view.segments), n_runs=len(chunks), n_rows=n_rows)
     for segment, positions, local in view.by_segment(chunks):
         sims, starts, n = _window_sims(segment, local, vector)
         best = np.maximum.reduceat(sims, starts) if len(starts) else sims
@@ -150,7 +128,10 @@ def _window_sims(
     """Cosines of the chunks' windows end to end, where each chunk's start, how many it has."""
     n = segment.chunk_n_windows[chunks].astype(np.int64)
     windows = ranges(segment.chunk_window[chunks], n)
-    distinct, where = np.unique(windows, return_inverse=True)  # overlapping chunks share them
-    # einsum goes row by row; a BLAS product may round a row by what stands around it.
-    sims = np.einsum("ij,j->i", segment.vectors[distinct], vector)
-    return sims[where].astype(np.float64), offsets(n)[:-1], n
+    query = np.ascontiguousarray(vector, dtype=np.float32)
+    if (windows[1:] > windows[:-1]).all():
+        sims = products(segment.vectors, windows, query)
+    else:
+        distinct, where = np.unique(windows, return_inverse=True)  # overlapping chunks share them
+        sims = products(segment.vectors, distinct, query)[where]
+    return sims.astype(np.float64), offsets(n)[:-1], n

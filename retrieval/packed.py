@@ -97,17 +97,25 @@ def read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     return arrays, header["meta"]
 
 
-def let_go(array: NDArray[Any]) -> None:
+def let_go(array: NDArray[Any], *, alone: bool = False) -> None:
     """Count the pages of a mapped file as the system's cache again; reading brings them back.
 
     Args:
-        array: any of those of a file; all of the file is let go. Others are left alone.
+        array: any of those of a file. One that is not of a file is left alone.
+        alone: only its own pages, rather than the whole file's.
     """
-    base: Any = array
+    whole, base = array, array.base
     while isinstance(base, np.ndarray):
-        base = base.base
-    if isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        whole, base = base, base.base
+    if not (isinstance(base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED")):
+        return
+    if not alone:
         base.madvise(mmap.MADV_DONTNEED)
+        return
+    start = -(-(array.ctypes.data - whole.ctypes.data) // mmap.PAGESIZE) * mmap.PAGESIZE
+    end = array.ctypes.data - whole.ctypes.data + array.nbytes
+    if end - start >= mmap.PAGESIZE:
+        base.madvise(mmap.MADV_DONTNEED, start, (end - start) // mmap.PAGESIZE * mmap.PAGESIZE)
 
 
 def _header(path: Path, data: NDArray[np.uint8]) -> tuple[dict[str, Any], NDArray[np.uint8]]:

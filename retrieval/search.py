@@ -108,7 +108,8 @@ def run(
     """`search`, with what its stages saw."""
     texts = rewritten(reader, view, query.texts) if query.rewrite else query.texts
     allowed = view.allowed(query.filter)
-    todo = plan(n_allowed=sum(mask.n_windows for mask in allowed), n_total=view.n_windows)
+    n_allowed = sum(mask.n_windows for mask in allowed)
+    todo = plan(n_allowed=n_allowed, n_total=view.n_windows, tuning=view.tuning)
     found = [_ranked(reader, view, embedder, query, text, allowed, todo, n=n) for text in texts]
     best = _best(
         [one for text, some in zip(texts, found, strict=True) for one in some.scored(text)]

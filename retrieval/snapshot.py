@@ -8,6 +8,7 @@ another model is built again from the store.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -18,9 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retrieval import packed
+from retrieval.codes import Codes, codes_path, n_parts
 from retrieval.errors import CorruptStore, IncompatibleStore, StoreBusy
+from retrieval.homes import Homes, Pointers, content_seq, groups, opened
 from retrieval.roster import Roster
 from retrieval.segment import Segment
+from retrieval.tuning import DEFAULT, Tuning
 from retrieval.types import Chunk, FileChange, FileContent
 from retrieval.view import DEAD, LiveSegment, View
 
@@ -31,12 +35,10 @@ SNAPSHOT_FILE = "snapshot.index"
 # for long. 4,000 windows merge in 0.1 s.
 _MERGE_MAX_WINDOWS = 4096
 _BUILD_MAX_WINDOWS = 16384  # built in one piece; bounds the memory of a first build
-_FOLD_MAX_WINDOWS = 65536  # of one segment; bounds the memory of a merge, see decision 0013
 _MAPPED_MIN_WINDOWS = 8192  # segments this large go to disk at once and are mapped from there
 _FOLD_MIN_SEGMENTS = 8  # each costs a search about 0.2 ms
 _FOLD_MAX_SEGMENTS = 24  # then a commit folds, whoever else forgot to
 _FOLD_DEAD_SHARE = 0.25
-Homes = tuple[tuple[Segment, int], ...]  # where the stretches of a file are; of most files one
 _KEPT_VIEWS = 16  # for searches whose snapshot of the store is a little older than the index
 
 
@@ -62,8 +64,9 @@ class Reader(Protocol):
 class StoreIndex:
     """Thread-safe: any number of searches beside one that brings the index up to date."""
 
-    def __init__(self, vector_store_id: str, *, model_id: str) -> None:
+    def __init__(self, vector_store_id: str, *, model_id: str, tuning: Tuning = DEFAULT) -> None:
         """An empty index, as of before the first commit."""
+        self._tuning = tuning
         self._id = vector_store_id
         self._model_id = model_id
         self._lock = threading.Lock()
@@ -79,7 +82,13 @@ class StoreIndex:
 
     @classmethod
     def open(
-        cls, folder: Path, reader: Reader, *, vector_store_id: str, model_id: str
+        cls,
+        folder: Path,
+        reader: Reader,
+        *,
+        vector_store_id: str,
+        model_id: str,
+        tuning: Tuning = DEFAULT,
     ) -> StoreIndex:
         """The saved index, or one built from nothing, brought up to the reader's snapshot.
 
@@ -88,13 +97,14 @@ class StoreIndex:
             reader: a snapshot of the store.
             vector_store_id: whose index.
             model_id: the embedder's; an index of another one is of no use.
+            tuning: how segments are looked through.
         """
-        index = cls(vector_store_id, model_id=model_id)
+        index = cls(vector_store_id, model_id=model_id, tuning=tuning)
         index._folder = folder
         try:
             index._load(folder, newest=reader.seq(vector_store_id))
         except (CorruptStore, IncompatibleStore):
-            index = cls(vector_store_id, model_id=model_id)
+            index = cls(vector_store_id, model_id=model_id, tuning=tuning)
             index._folder = folder
             index._distrusts_disk = True
         index.catch_up(reader)
@@ -121,7 +131,7 @@ class StoreIndex:
                 self._follow(reader, seq)
             wanted = next((view for view in self._views if view.seq == seq), None)
         if len(self.view().segments) >= _FOLD_MAX_SEGMENTS:
-            self.fold()
+            self.fold(coded=False)  # somebody waits
         if wanted:
             return wanted
         raise StoreBusy("The vector store moved on while it was being read.", retry_after_s=0.0)
@@ -129,7 +139,10 @@ class StoreIndex:
     # --- commits --------------------------------------------------------------------------
 
     def _publish(self, *, seq: int) -> None:
-        self._views.append(View(seq=seq, segments=self._segments, roster=self._roster))
+        self._views.append(self._seen(seq))
+
+    def _seen(self, seq: int) -> View:
+        return View(seq=seq, segments=self._segments, roster=self._roster, tuning=self._tuning)
 
     def _follow(self, reader: Reader, seq: int) -> None:
         """All of the missing commits, or none of them if the reader fails."""
@@ -144,14 +157,14 @@ class StoreIndex:
 
     def _apply(self, reader: Reader, changes: Iterable[FileChange]) -> None:
         homes = self._known_homes()
-        pointers = _Pointers(self._segments)
+        pointers = Pointers(self._segments)
         fresh: list[LiveSegment] = []
         new: list[tuple[FileChange, FileContent]] = []
         n_windows = 0
         for change in changes:
             found = homes.get(change.file_n, ())
             gone = change.deleted or change.content_seq == 0
-            if found and not gone and _content_seq(found) == change.content_seq:
+            if found and not gone and content_seq(found) == change.content_seq:
                 pointers.set(found, self._roster.add(change))
                 continue
             if found:
@@ -223,9 +236,13 @@ class StoreIndex:
         return self._moved_in(segment, rows, parts)
 
     def _moved_in(
-        self, segment: Segment, rows: Sequence[NDArray[np.int64]], parts: Sequence[LiveSegment]
+        self,
+        segment: Segment,
+        rows: Sequence[NDArray[np.int64]],
+        parts: Sequence[LiveSegment],
+        codes: Codes | None = None,
     ) -> LiveSegment:
-        live = LiveSegment(segment, np.concatenate(rows))
+        live = LiveSegment(segment, np.concatenate(rows), codes)
         self._note_homes(live, merged=parts)
         return live
 
@@ -234,28 +251,76 @@ class StoreIndex:
         """Whether there are so many segments, or dead windows, that searches feel it."""
         view = self.view()
         n_held = sum(live.segment.n_windows for live in view.segments)
-        many = sum(map(len, _groups(view.segments))) >= _FOLD_MIN_SEGMENTS
+        many = sum(map(len, groups(view.segments))) >= _FOLD_MIN_SEGMENTS
         return many or n_held - view.n_windows > _FOLD_DEAD_SHARE * n_held
 
-    def fold(self) -> None:
-        """Merge segments as far as one may grow and drop what is dead; searches go on."""
+    def fold(self, *, coded: bool = True) -> None:
+        """Merge segments as far as one may grow and drop what is dead; searches go on.
+
+        Args:
+            coded: whether to make the codes of what is merged, which takes as long again.
+        """
         with self._fold_lock:
             with self._lock:
                 segments = list(self._segments)
             for live in segments:  # a merge should have the memory that searches took
                 packed.let_go(live.segment.vectors)
-            for parts in _groups(segments):
+            for parts in groups(segments):
                 kept = [live.rows != DEAD for live in parts]
                 if any(k.any() for k in kept):
                     pairs = zip(parts, kept, strict=True)
                     merged = self._mapped(Segment.merge([(p.segment, k) for p, k in pairs]))
+                    codes = self._coded(merged) if coded else None
                     with self._lock:
-                        self._replace(parts, merged, kept)
+                        self._replace(parts, merged, kept, codes)
                     for live in parts:  # older views may hold them for a while
                         packed.let_go(live.segment.vectors)
 
+    # --- codes ----------------------------------------------------------------------------
+
+    @property
+    def needs_codes(self) -> bool:
+        """Whether segments without codes are large enough for some."""
+        return any(self._lacks_codes(live) for live in self.view().segments)
+
+    def _lacks_codes(self, live: LiveSegment) -> bool:
+        if live.codes is not None or live.segment.n_windows < self._tuning.coded_windows:
+            return False
+        return n_parts(live.segment.vectors.shape[1]) is not None
+
+    def code(self) -> None:
+        """Make the codes that are missing; searches go on, by rows until then."""
+        with self._fold_lock:
+            with self._lock:
+                segments = list(self._segments)
+            for segment in [live.segment for live in segments if self._lacks_codes(live)]:
+                codes = self._coded(segment)
+                with self._lock:
+                    self._segments = [
+                        live.with_codes(codes) if codes and live.segment is segment else live
+                        for live in self._segments
+                    ]
+                    self._views[-1] = self._seen(self.view().seq)
+
+    def _coded(self, segment: Segment) -> Codes | None:
+        """Codes of a large segment, by a quantiser that others have, and their file."""
+        if segment.n_windows < self._tuning.coded_windows:
+            return None
+        others = [live.codes for live in self.view().segments if live.codes]
+        codes = Codes.of(segment.vectors, like=others[0] if others else None)
+        packed.let_go(segment.vectors)
+        _, name = self._names.get(id(segment), (segment, ""))
+        if codes and name and self._folder:
+            with contextlib.suppress(OSError):  # a full disk, say; they are made again then
+                codes.save(codes_path(self._folder / name))
+        return codes
+
     def _replace(
-        self, parts: Sequence[LiveSegment], merged: Segment, kept: Sequence[NDArray[np.bool_]]
+        self,
+        parts: Sequence[LiveSegment],
+        merged: Segment,
+        kept: Sequence[NDArray[np.bool_]],
+        codes: Codes | None,
     ) -> None:
         """Swap `parts` for `merged`, with whatever became of their files in the meantime."""
         now = {id(live.segment): live for live in self._segments}
@@ -268,9 +333,8 @@ class StoreIndex:
         ]
         gone = {id(live.segment) for live in parts}
         others = [live for live in self._segments if id(live.segment) not in gone]
-        self._segments = [self._moved_in(merged, rows, parts), *others]
-        view = View(seq=self.view().seq, segments=self._segments, roster=self._roster)
-        self._views[-1] = view  # the same state in fewer pieces
+        self._segments = [self._moved_in(merged, rows, parts, codes), *others]
+        self._views[-1] = self._seen(self.view().seq)  # the same state in fewer pieces
 
     # --- disk -----------------------------------------------------------------------------
 
@@ -281,11 +345,12 @@ class StoreIndex:
         """
         if self.needs_fold:
             self.fold()
+        self.code()
         with self._lock:
             view = self.view()
             arrays, columns = self._roster.save()
         again = self._distrusts_disk
-        names = [self._saved(live.segment, folder, again=again) for live in view.segments]
+        names = [self._saved(live, folder, again=again) for live in view.segments]
         arrays |= {f"rows{i}": live.rows for i, live in enumerate(view.segments)}
         meta = {
             "vector_store_id": self._id,
@@ -298,16 +363,19 @@ class StoreIndex:
         self._distrusts_disk = False
         held = {id(live.segment) for live in view.segments}
         self._names = {key: value for key, value in self._names.items() if key in held}
-        for path in folder.glob("*.segment"):
-            if path.name not in names:
+        for path in [*folder.glob("*.segment"), *folder.glob("*.codes")]:
+            if path.with_suffix(".segment").name not in names:
                 path.unlink(missing_ok=True)
 
-    def _saved(self, segment: Segment, folder: Path, *, again: bool) -> str:
+    def _saved(self, live: LiveSegment, folder: Path, *, again: bool) -> str:
         """The name of the segment's file, which is written unless it is there."""
+        segment = live.segment
         _, name = self._names.get(id(segment), (segment, ""))
         if not name or again or not (folder / name).exists():
             name = segment.save(folder, again=again)
             self._names[id(segment)] = (segment, name)
+        if live.codes and (again or not codes_path(folder / name).exists()):
+            live.codes.save(codes_path(folder / name))
         return name
 
     def _load(self, folder: Path, *, newest: int) -> None:
@@ -318,8 +386,7 @@ class StoreIndex:
             raise IncompatibleStore("The index", found=str(found), supported=str(expected))
         self._roster = Roster.load(arrays, meta["columns"])
         self._segments = [
-            LiveSegment(Segment.open(folder / name), arrays[f"rows{i}"])
-            for i, name in enumerate(meta["segments"])
+            opened(folder / name, arrays[f"rows{i}"]) for i, name in enumerate(meta["segments"])
         ]
         self._names = {
             id(live.segment): (live.segment, name)
@@ -327,49 +394,3 @@ class StoreIndex:
         }
         self._homes = None
         self._publish(seq=meta["seq"])
-
-
-def _content_seq(homes: Homes) -> int:
-    segment, i = homes[0]
-    return int(segment.content_seq[i])
-
-
-def _groups(segments: Sequence[LiveSegment]) -> list[list[LiveSegment]]:
-    """Segments that may become one, those of a group together no larger than one may grow.
-
-    Alone in its group is only who has dead windows to lose.
-    """
-    groups: list[list[LiveSegment]] = []
-    n_windows = 0
-    for live in sorted(segments, key=lambda live: live.live.n_windows):
-        n_windows += live.live.n_windows
-        if not groups or n_windows > _FOLD_MAX_WINDOWS:
-            groups.append([])
-            n_windows = live.live.n_windows
-        groups[-1].append(live)
-    return [group for group in groups if len(group) > 1 or not group[0].is_whole]
-
-
-class _Pointers:
-    """New rows for files of old segments; the old ones, which views hold, stay as they are."""
-
-    def __init__(self, segments: Sequence[LiveSegment]) -> None:
-        self._segments = segments
-        self._rows: dict[int, NDArray[np.int64]] = {}
-
-    def set(self, homes: Homes, row: int) -> None:
-        """Point the file that lives in `homes` to `row`."""
-        for segment, i in homes:
-            if id(segment) not in self._rows:
-                live = next(live for live in self._segments if live.segment is segment)
-                self._rows[id(segment)] = live.rows.copy()
-            self._rows[id(segment)][i] = row
-
-    def applied(self) -> list[LiveSegment]:
-        """The segments with their new rows; those that have none are the same objects."""
-        return [
-            LiveSegment(live.segment, self._rows[id(live.segment)])
-            if id(live.segment) in self._rows
-            else live
-            for live in self._segments
-        ]

@@ -6,18 +6,20 @@ segment; `window_base` and `chunk_base` say where each segment's numbers start.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import accumulate
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.attributes import FrozenColumns
+from retrieval.codes import Codes, lists_of
 from retrieval.filters import Filter, mask
 from retrieval.language import ENGLISH, LANGUAGES
 from retrieval.roster import Roster
 from retrieval.segment import Segment
+from retrieval.tuning import DEFAULT, Tuning
 from retrieval.types import FileChange
 
 # A query's words are looked for in the stems of these many languages, those most files are in;
@@ -28,49 +30,116 @@ _MIN_LANGUAGE_SHARE = 0.01
 DEAD = -1  # row of a file that was deleted, or whose content was replaced
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class Allowed:
-    """What of one segment may be found: the same mask on each of its spaces."""
+    """What of one segment may be found: some of its files, and the same on its other spaces.
 
-    sites: NDArray[np.bool_]  # (n_w + n_f + n_c,) windows, names of files, headings of chunks
-    chunks: NDArray[np.bool_]  # (n_c,)
-    bits: NDArray[np.uint8]  # windows again, eight to a byte, lowest bit first: for FAISS
-    n_windows: int
-    n_chunks: int
+    Masks are made when they are first asked for: few searches need all of them.
+    """
 
-    @classmethod
-    def of_files(cls, segment: Segment, files: NDArray[np.bool_]) -> Allowed:
-        """From bool (n_f,)."""
-        windows = np.repeat(files, np.diff(segment.file_window))
-        chunks = files[segment.chunk_file]
-        return cls(
-            sites=np.concatenate([windows, files, chunks]),
-            chunks=chunks,
-            bits=np.packbits(windows, bitorder="little"),
-            n_windows=int(windows.sum()),
-            n_chunks=int(chunks.sum()),
-        )
+    __slots__ = (
+        "_bits",
+        "_chunks",
+        "_lists",
+        "_sites",
+        "files",
+        "n_chunks",
+        "n_windows",
+        "segment",
+    )
+
+    def __init__(self, segment: Segment, files: NDArray[np.bool_]) -> None:
+        self.segment = segment
+        self.files = files  # (n_f,)
+        self.n_windows = int(np.diff(segment.file_window)[files].sum())
+        self.n_chunks = int(np.diff(segment.file_chunk)[files].sum())
+        self._sites: NDArray[np.bool_] | None = None
+        self._chunks: NDArray[np.bool_] | None = None
+        self._bits: NDArray[np.uint8] | None = None
+        self._lists: NDArray[np.int64] | None = None
+
+    @property
+    def is_all(self) -> bool:
+        """Whether the whole segment may be found."""
+        return self.n_windows == self.segment.n_windows
+
+    @property
+    def chunks(self) -> NDArray[np.bool_]:
+        """(n_c,)."""
+        if self._chunks is None:
+            self._chunks = np.repeat(self.files, np.diff(self.segment.file_chunk))
+        return self._chunks
+
+    @property
+    def sites(self) -> NDArray[np.bool_]:
+        """(n_w + n_f + n_c,) windows, names of files, headings of chunks."""
+        if self._sites is None:
+            windows = np.repeat(self.files, np.diff(self.segment.file_window))
+            self._sites = np.concatenate([windows, self.files, self.chunks])
+        return self._sites
+
+    @property
+    def bits(self) -> NDArray[np.uint8]:
+        """Windows, eight to a byte, lowest bit first: for FAISS."""
+        if self._bits is None:
+            windows = np.repeat(self.files, np.diff(self.segment.file_window))
+            self._bits = np.packbits(windows, bitorder="little")
+        return self._bits
+
+    @property
+    def lists(self) -> NDArray[np.int64]:
+        """The lists of codes that hold any of it."""
+        if self._lists is None:
+            borders, files = self.segment.file_window, np.flatnonzero(self.files)
+            first, end = borders[files], borders[files + 1]
+            self._lists = lists_of(first[end > first], end[end > first])
+        return self._lists
+
+    def windows(self) -> NDArray[np.int64]:
+        """Ordinals, ascending."""
+        return self.segment.windows_of(np.flatnonzero(self.files))
 
 
 class LiveSegment:
     """A segment with the row of each of its files; new rows make a new one of these."""
 
-    __slots__ = ("live", "n_terms", "rows", "segment")
+    __slots__ = ("_n_terms", "codes", "live", "rows", "segment")
 
-    def __init__(self, segment: Segment, rows: NDArray[np.int64]) -> None:
+    def __init__(
+        self, segment: Segment, rows: NDArray[np.int64], codes: Codes | None = None
+    ) -> None:
         self.segment = segment
         self.rows = rows  # (n_f,) into the roster; DEAD where the file is gone
-        self.live = Allowed.of_files(segment, rows != DEAD)
-        self.n_terms = int(segment.chunk_length[self.live.chunks].sum())
+        self.codes = codes  # of all its windows, once they are made
+        self.live = Allowed(segment, rows != DEAD)
+        self._n_terms: int | None = None
+
+    @property
+    def n_terms(self) -> int:
+        """How many terms its live chunks have."""
+        if self._n_terms is None:
+            lengths = self.segment.chunk_length
+            kept = lengths if self.is_whole else lengths[self.live.chunks]
+            self._n_terms = int(kept.sum(dtype=np.int64))
+        return self._n_terms
 
     @property
     def is_whole(self) -> bool:
         """Whether every file is live."""
         return self.live.n_chunks == self.segment.n_chunks
 
+    def with_rows(self, rows: NDArray[np.int64]) -> LiveSegment:
+        """The same segment with other rows."""
+        return LiveSegment(self.segment, rows, self.codes)
+
+    def with_codes(self, codes: Codes) -> LiveSegment:
+        """The same, with codes."""
+        coded = copy.copy(self)
+        coded.codes = codes
+        return coded
+
     def allowed(self, passed: NDArray[np.bool_]) -> Allowed:
         """Live files whose row is among `passed`, bool (n_rows,)."""
-        return Allowed.of_files(self.segment, passed[self.rows] & (self.rows != DEAD))
+        return Allowed(self.segment, passed[self.rows] & self.live.files)
 
 
 class View:
@@ -83,14 +152,22 @@ class View:
         "idf",
         "languages",
         "n_chunks",
-        "n_terms",
         "n_windows",
         "segments",
         "seq",
+        "tuning",
     )
 
-    def __init__(self, *, seq: int, segments: Sequence[LiveSegment], roster: Roster) -> None:
+    def __init__(
+        self,
+        *,
+        seq: int,
+        segments: Sequence[LiveSegment],
+        roster: Roster,
+        tuning: Tuning = DEFAULT,
+    ) -> None:
         self.seq = seq
+        self.tuning = tuning
         self.segments = tuple(segments)
         self.columns: FrozenColumns = roster.columns()
         self._roster = roster
@@ -98,9 +175,13 @@ class View:
         # Live ones only: what statistics are made of.
         self.n_windows = sum(live.live.n_windows for live in segments)
         self.n_chunks = sum(live.live.n_chunks for live in segments)
-        self.n_terms = sum(live.n_terms for live in segments)
         self.languages = _languages(segments)
         self.idf: dict[str, float] = {}  # of terms that were asked for, see `keyword.idf`
+
+    @property
+    def n_terms(self) -> int:
+        """How many terms the live chunks have."""
+        return sum(live.n_terms for live in self.segments)
 
     def allowed(self, filter: Filter | None) -> list[Allowed]:
         """The filter's mask, segment by segment; without one, all that is live."""

@@ -10,10 +10,11 @@ import pytest
 from retrieval import fuse, keyword, recipe_2024_11_15, threshold
 from retrieval.analysis import query_terms, terms
 from retrieval.errors import ModelUnavailable
-from retrieval.plan import GATHER_MAX_WINDOWS, plan
+from retrieval.plan import plan
 from retrieval.queries import HybridWeights
 from retrieval.rerank import CrossEncoderReranker, NoReranker, reranked
 from retrieval.rewrite import rewrite
+from retrieval.tuning import DEFAULT
 
 
 @pytest.mark.parametrize(
@@ -55,7 +56,7 @@ def test_stop_words_leave_a_query_unless_nothing_else_is_in_it() -> None:
 
 
 def test_plan_follows_what_is_allowed() -> None:
-    n = GATHER_MAX_WINDOWS
+    n = DEFAULT.gather_windows
     assert plan(n_allowed=0, n_total=10).kind == "none"
     assert plan(n_allowed=0, n_total=0).selectivity == 0.0
     assert plan(n_allowed=n, n_total=10 * n).kind == "gather"

@@ -23,10 +23,10 @@ from memory_store import (
 from retrieval import dense
 from retrieval.candidates import Scored
 from retrieval.filters import parse_filter
-from retrieval.plan import GATHER_MAX_WINDOWS
 from retrieval.queries import Hit, HybridWeights, Query
 from retrieval.search import RRF_DEPTH, run, search
 from retrieval.snapshot import StoreIndex
+from retrieval.tuning import DEFAULT, Tuning
 
 WORDS = [
     "river",
@@ -263,13 +263,13 @@ def test_plans_agree_to_the_last_bit(monkeypatch: pytest.MonkeyPatch) -> None:
         for ranker in ("auto", "none") * 10
     ]
     gathered = [what(hits_of(store, index, query)) for query in queries]
-    monkeypatch.setattr("retrieval.plan.GATHER_MAX_WINDOWS", 0)
+    assert DEFAULT.gather_windows > 0
+    index = StoreIndex(STORE_ID, model_id="hash", tuning=Tuning(gather_windows=0))
     monkeypatch.setattr("retrieval.legs.FIRST_DEPTH", 4)
     scanned = [what(hits_of(store, index, query)) for query in queries]
     assert scanned == gathered
     plans = {hits_of(store, index, q)[0].explanation.plan.split(":")[0] for q in queries[:4]}
     assert plans <= {"scan", "open"}
-    assert GATHER_MAX_WINDOWS > 0
 
 
 def test_filter_never_changes_a_score() -> None:
