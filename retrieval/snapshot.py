@@ -22,9 +22,9 @@ from retrieval import packed
 from retrieval.codes import Codes, codes_path, n_parts
 from retrieval.errors import CorruptStore, IncompatibleStore, StoreBusy
 from retrieval.homes import Homes, Pointers, content_seq, groups, opened
+from retrieval.plan import DEFAULT, Tuning
 from retrieval.roster import Roster
 from retrieval.segment import Segment
-from retrieval.tuning import DEFAULT, Tuning
 from retrieval.types import Chunk, FileChange, FileContent
 from retrieval.view import DEAD, LiveSegment, View
 

@@ -17,9 +17,9 @@ from retrieval.attributes import FrozenColumns
 from retrieval.codes import Codes, lists_of
 from retrieval.filters import Filter, mask
 from retrieval.language import ENGLISH, LANGUAGES
+from retrieval.plan import DEFAULT, Tuning
 from retrieval.roster import Roster
 from retrieval.segment import Segment
-from retrieval.tuning import DEFAULT, Tuning
 from retrieval.types import FileChange
 
 # A query's words are looked for in the stems of these many languages, those most files are in;

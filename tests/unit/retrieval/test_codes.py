@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 from retrieval import dense
 from retrieval.codes import LIST_WINDOWS, Codes, codes_path, lists_of, n_parts
 from retrieval.filters import parse_filter
-from retrieval.plan import plan
+from retrieval.plan import Tuning, plan
 from retrieval.rows import products
 from retrieval.snapshot import StoreIndex
-from retrieval.tuning import Tuning
 
 CODED = Tuning(gather_windows=20, coded_windows=512)
 WORDS = [f"{a}{b}" for a in ("bell", "mill", "river", "copper", "clock") for b in range(40)]

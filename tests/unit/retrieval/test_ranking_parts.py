@@ -10,11 +10,10 @@ import pytest
 from retrieval import fuse, keyword, recipe_2024_11_15, threshold
 from retrieval.analysis import query_terms, terms
 from retrieval.errors import ModelUnavailable
-from retrieval.plan import plan
+from retrieval.plan import DEFAULT, plan
 from retrieval.queries import HybridWeights
 from retrieval.rerank import CrossEncoderReranker, NoReranker, reranked
 from retrieval.rewrite import rewrite
-from retrieval.tuning import DEFAULT
 
 
 @pytest.mark.parametrize(

@@ -23,10 +23,10 @@ from memory_store import (
 from retrieval import dense
 from retrieval.candidates import Scored
 from retrieval.filters import parse_filter
+from retrieval.plan import DEFAULT, Tuning
 from retrieval.queries import Hit, HybridWeights, Query
 from retrieval.search import RRF_DEPTH, run, search
 from retrieval.snapshot import StoreIndex
-from retrieval.tuning import DEFAULT, Tuning
 
 WORDS = [
     "river",
