@@ -6,7 +6,7 @@ of the query's terms. Nothing is read from the store.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from retrieval import keyword
 from retrieval.lexicon import encoded
 from retrieval.postings import first_best
-from retrieval.segment import Segment
 from retrieval.view import View
 
 MAX_TERMS = 48  # of a long query, the rarest: those that tell chunks apart
@@ -45,35 +44,19 @@ def matches(view: View, chunks: NDArray[np.int64], idf: Mapping[str, float]) -> 
     """Look up where the terms stand within these chunks of the view."""
     wanted = sorted((t for t in idf if idf[t] > 0), key=lambda t: (-idf[t], t))[:MAX_TERMS]
     weights = np.array([idf[term] for term in wanted], dtype=np.float64)
-    encoded_terms = [encoded(term) for term in wanted]
+    words = [encoded(term) for term in wanted]
     weights = weights / max(float(weights.sum()), 1e-9)
     counts = np.zeros((len(wanted), len(chunks)))
     best, head = np.zeros(len(chunks)), np.zeros(len(chunks))
     where = np.zeros(len(chunks), dtype=np.int64)
     for segment, positions, local in view.by_segment(chunks):
-        in_window, in_head, starts = _site_counts(segment, local, encoded_terms)
+        numbers = segment.postings.find_all(words)
+        in_window, in_head, starts = keyword.site_counts(segment, numbers, local)
         counts[:, positions] = np.add.reduceat(in_window, starts, axis=1) + in_head
         share = weights @ (in_window > 0)
         where[positions], best[positions] = first_best(share, starts)
         head[positions] = weights @ (in_head > 0)
     return Matches(tuple(wanted), weights, counts, best, where, head)
-
-
-def _site_counts(
-    segment: Segment, chunks: NDArray[np.int64], wanted: Sequence[bytes]
-) -> tuple[Floats, Floats, NDArray[np.int64]]:
-    """How often each term stands in the chunks' windows, and in their names and headings.
-
-    Returns:
-        (t, windows), the windows of the chunks end to end; (t, n) the names and headings; where
-        each chunk's windows begin.
-    """
-    sites, starts = segment.sites_of(chunks)
-    found = segment.postings.counts_at(segment.postings.find_all(wanted), sites)
-    n = len(chunks)
-    n_windows = len(sites) - 2 * n
-    head = found[:, n_windows : n_windows + n] + found[:, n_windows + n :]
-    return found[:, :n_windows].astype(np.float64), head.astype(np.float64), starts
 
 
 def bm25(view: View, chunks: NDArray[np.int64], found: Matches, weights: Floats) -> Floats:

@@ -3,19 +3,24 @@
 Statistics (how many chunks there are, how many hold a term, how long they are) are those of
 all live chunks of the vector store, never of the part that a filter allows: a hit's score does
 not depend on the filter. The filter's mask decides only which chunks are scored.
+
+Of what is allowed no more is looked at than could be among the best. Terms are taken from the
+rarest on; once those that are left could not lift an unseen chunk above the k-th best, they are
+looked up in the chunks that are still in question, and nowhere else.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval.analysis import query_terms
+from retrieval.lexicon import encoded
 from retrieval.postings import ranges
 from retrieval.segment import Segment
 from retrieval.view import Allowed, LiveSegment, View
@@ -24,12 +29,27 @@ K1 = 1.2  # how soon repeats of a term stop to count
 B = 0.75  # how much longer chunks are marked down
 SCALE = 3.0  # see `Keywords.scale`
 
+# Of a segment that has no more allowed chunks than this, or than this share of all, each is looked
+# at; of others the terms' postings are gone through.
+_FEW_CHUNKS = 256
+_FEW_SHARE = 1 / 32
+_MAX_CELLS = 1 << 20  # terms times sites that are looked up at once
+_MAX_IN_QUESTION = 1024  # chunks for which frequent terms are looked up one by one, or 8 k
+_ROUNDING = 1e-9  # sums in another order may differ by less than this share
+_MAX_KNOWN_IDF = 1 << 16
+
+Chunks = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Keywords:
     """What the words of a query find."""
 
-    scores: NDArray[np.float64]  # (all chunks,) BM25; 0 where not allowed or nothing matches
+    view: View
+    allowed: Sequence[Allowed]
+    numbers: Sequence[NDArray[np.int64]]  # of the distinct terms in each segment, -1 for none
+    weights: Floats  # (n_terms,) idf of each distinct term times how often it is asked for
     idf: Mapping[str, float]  # by distinct term of the query; 0 where nothing holds it
     bound: float  # what a chunk of nothing but these terms would score
 
@@ -42,9 +62,138 @@ class Keywords:
         """
         return SCALE * math.sqrt(max(1.0, self.bound))
 
+    @property
+    def scores(self) -> Floats:
+        """BM25 of every chunk: (all chunks,); 0 where not allowed or nothing matches."""
+        found = np.zeros(self.view.chunk_base[-1], dtype=np.float64)
+        for i in range(len(self.view.segments)):
+            for term in np.flatnonzero(self.weights):
+                chunks, gained = self._gained(i, int(term))
+                found[chunks] += gained
+        return found
+
+    def at(self, chunks: Chunks) -> Floats:
+        """BM25 of some allowed chunks of the view: (n,)."""
+        found = np.zeros(len(chunks), dtype=np.float64)
+        for i, positions, local in _by_segment(self.view, chunks):
+            segment = self.view.segments[i].segment
+            n_each = max(1, _MAX_CELLS // (8 * max(1, len(self.weights))))
+            for start in range(0, len(local), n_each):
+                part = slice(start, start + n_each)
+                counts = chunk_counts(segment, self.numbers[i], local[part])
+                found[positions[part]] = self._sums(segment, local[part], counts)
+        return found
+
+    def top(self, k: int) -> tuple[Chunks, float]:
+        """The `k` best allowed chunks that match at all, in no order, and what bounds the others.
+
+        Returns:
+            The chunks, and a score that no other allowed chunk exceeds.
+        """
+        few, many = self._few_and_many()
+        looked_at = [self._all_of(i) for i in few]
+        chunks = np.concatenate([np.empty(0, np.int64), *(each for each, _ in looked_at)])
+        exact = np.concatenate([np.empty(0), *(each for _, each in looked_at)])
+        is_all = True
+        if many:
+            found, is_all = self._promising(many, exact, k)
+            chunks = np.concatenate([chunks, found])
+            exact = np.concatenate([exact, self.at(found)])
+        best, rest = top(exact, k)
+        return chunks[best], rest if is_all else float(exact[best].min())
+
+    def _few_and_many(self) -> tuple[list[int], list[int]]:
+        """Segments whose allowed chunks are each looked at, and those with too many for that."""
+        few: list[int] = []
+        many: list[int] = []
+        for i, mask in enumerate(self.allowed):
+            n_all = self.view.segments[i].segment.n_chunks
+            if mask.n_chunks and self.weights[self.numbers[i] >= 0].any():
+                is_few = mask.n_chunks <= max(_FEW_CHUNKS, _FEW_SHARE * n_all)
+                (few if is_few else many).append(i)
+        return few, many
+
+    def _all_of(self, i: int) -> tuple[Chunks, Floats]:
+        """The allowed chunks of a segment, and their BM25."""
+        segment = self.view.segments[i].segment
+        chunks = segment.chunks_of(np.flatnonzero(self.allowed[i].files))
+        chunks += self.view.chunk_base[i]
+        return chunks, self.at(chunks)
+
+    def _promising(self, segments: Sequence[int], others: Floats, k: int) -> tuple[Chunks, bool]:
+        """Chunks of some segments, the `k` best of them and of `others` (BM25) among them.
+
+        The second is whether these are all that match; if not, there are at least `k` of them
+        and the others.
+        """
+        sums = np.zeros(self.view.chunk_base[-1], dtype=np.float64)
+        seen: list[Chunks] = []
+        order = np.argsort(-self.weights, kind="stable")
+        order = order[self.weights[order] > 0]
+        left = float(self.weights.sum())  # what the terms that are left could add
+        for term in order.tolist():
+            for i in segments:
+                chunks, gained = self._gained(i, term)
+                before = sums[chunks]
+                seen.append(chunks[before == 0])
+                sums[chunks] = before + gained
+            left = 0.0 if term == order[-1] else left - float(self.weights[term])
+            if left < float(self.weights.sum()) - left:
+                found = np.concatenate(seen)
+                seen = [found]
+                kept = _in_question(sums[found], others, left=left, k=k)
+                if kept is not None and len(kept) <= max(_MAX_IN_QUESTION, 8 * k):
+                    return found[kept], False
+        return (found, True) if kept is None else (found[kept], False)
+
+    def _gained(self, i: int, term: int) -> tuple[Chunks, Floats]:
+        """Allowed chunks of a segment that hold a term, as the view's; what each scores by it."""
+        number = int(self.numbers[i][term])
+        segment = self.view.segments[i].segment
+        if number < 0:
+            return np.empty(0, dtype=np.int64), np.empty(0)
+        chunks, counts = _holders(segment, number)
+        if self.allowed[i].n_chunks < segment.n_chunks:
+            kept = self.allowed[i].chunks[chunks]
+            chunks, counts = chunks[kept], counts[kept]
+        gained: Floats = self.weights[term] * (counts / (counts + self._norms(segment, chunks)))
+        return chunks + self.view.chunk_base[i], gained
+
+    def _sums(self, segment: Segment, chunks: Chunks, counts: Floats) -> Floats:
+        """BM25 of chunks from (n_terms, n) how often they hold each term, added in their order."""
+        total = np.zeros(len(chunks), dtype=np.float64)
+        norms = self._norms(segment, chunks)
+        for weight, times in zip(self.weights.tolist(), counts, strict=True):
+            if weight:
+                total += weight * (times / (times + norms))
+        return total
+
+    def _norms(self, segment: Segment, chunks: Chunks) -> Floats:
+        mean_length = self.view.n_terms / max(1, self.view.n_chunks)
+        norms: Floats = K1 * (1 - B + B * (segment.chunk_length[chunks] / mean_length))
+        return norms
+
+
+def _in_question(sums: Floats, others: Floats, *, left: float, k: int) -> NDArray[np.intp] | None:
+    """Which chunks could be among the `k` best; None while unseen ones could be as well.
+
+    Args:
+        sums: of the chunks seen, without the terms that are left.
+        others: scores of other chunks.
+        left: how much those terms could add.
+        k: how many.
+    """
+    known = np.concatenate([sums, others])
+    if len(known) <= k:
+        return None
+    least = float(np.partition(known, -k)[-k]) * (1 - _ROUNDING)
+    if left > least:
+        return None
+    return np.flatnonzero(sums + left >= least)
+
 
 def look_up(view: View, allowed: Sequence[Allowed], text: str) -> Keywords:
-    """Score every allowed chunk of the view by the words of a query.
+    """Look up the words of a query in every allowed chunk of the view.
 
     Source: Robertson and Zaragoza, The Probabilistic Relevance Framework, 2009, with Lucene's
     idf, ln(1 + (N - n + 0.5) / (n + 0.5)), and without its constant factor k1 + 1.
@@ -54,102 +203,107 @@ def look_up(view: View, allowed: Sequence[Allowed], text: str) -> Keywords:
 
 def look_up_terms(view: View, allowed: Sequence[Allowed], wanted: Sequence[str]) -> Keywords:
     """`look_up` for terms that are analysed already; one that repeats counts as often."""
-    found = np.zeros(view.chunk_base[-1], dtype=np.float64)
-    mean_length = view.n_terms / max(1, view.n_chunks)
-    known: dict[str, float] = {}
-    bound = 0.0
-    for term, n_times in Counter(wanted).items():
-        holders = [
-            _holders(live, mask, term) for live, mask in zip(view.segments, allowed, strict=True)
-        ]
-        known[term] = idf = _idf(view, sum(held.n_holding for held in holders))
-        bound += n_times * known[term]
-        for live, held, base in zip(view.segments, holders, view.chunk_base[:-1], strict=True):
-            share = live.segment.chunk_length[held.chunks] / mean_length
-            weight = held.counts / (held.counts + K1 * (1 - B + B * share))
-            found[base + held.chunks] += n_times * idf * weight
-    return Keywords(found, known, bound)
+    times = Counter(wanted)
+    words = [encoded(term) for term in times]
+    numbers = [live.segment.postings.find_all(words) for live in view.segments]
+    known = dict(zip(times, _idfs(view, numbers, n_terms=len(words)), strict=True))
+    weights = np.array([n_times * known[term] for term, n_times in times.items()])
+    return Keywords(view, allowed, numbers, weights, known, sum(weights.tolist()))
 
 
-def idf(view: View, term: str) -> float:
-    """How much a term tells of a chunk; 0 where no live chunk holds it."""
-    known = view.idf.get(term)
-    if known is None:
-        known = _idf(view, sum(_n_holding(live, term) for live in view.segments))
-        view.idf[term] = known  # two threads would write the same
-    return known
+def idfs(view: View, terms: Iterable[str]) -> dict[str, float]:
+    """How much each term tells of a chunk; 0 where no live chunk holds it."""
+    known = {term: view.idf.get(term) for term in terms}
+    new = [term for term, value in known.items() if value is None]
+    words = [encoded(term) for term in new]
+    numbers = [live.segment.postings.find_all(words) for live in view.segments]
+    found = dict(zip(new, _idfs(view, numbers, n_terms=len(new)), strict=True))
+    if len(view.idf) > _MAX_KNOWN_IDF:
+        view.idf.clear()
+    view.idf.update(found)  # two threads would write the same
+    return {term: found[term] if value is None else value for term, value in known.items()}
 
 
-def _idf(view: View, n_holding: int) -> float:
-    if not n_holding:
-        return 0.0
-    return math.log1p((view.n_chunks - n_holding + 0.5) / (n_holding + 0.5))
+def _idfs(view: View, numbers: Sequence[NDArray[np.int64]], *, n_terms: int) -> list[float]:
+    n_holding = np.zeros(n_terms, dtype=np.int64)
+    for live, found in zip(view.segments, numbers, strict=True):
+        n_holding += _n_holding(live, found)
+    return [
+        math.log1p((view.n_chunks - n + 0.5) / (n + 0.5)) if n else 0.0 for n in n_holding.tolist()
+    ]
 
 
-def _n_holding(live: LiveSegment, term: str) -> int:
-    """Live chunks of the segment that hold the term."""
-    number = live.segment.postings.find(term)
-    if number is None:
-        return 0
-    if live.is_whole:
-        return int(live.segment.term_n_chunks.at(np.array([number]))[0])
-    sites, _ = live.segment.postings.of(number)
-    sites = sites[live.live.sites[sites]]
-    chunks = ranges(*live.segment.chunks_at(sites))
-    return len(np.unique(chunks))
+def _n_holding(live: LiveSegment, numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Live chunks of the segment that hold each term: (n_terms,)."""
+    n_holding = np.zeros(len(numbers), dtype=np.int64)
+    known = np.flatnonzero(numbers >= 0)
+    n_holding[known] = live.segment.term_n_chunks.at(numbers[known])
+    if live.is_whole or not len(known):
+        return n_holding
+    dead = np.flatnonzero(~live.live.chunks)
+    n_each = max(1, _MAX_CELLS // (8 * len(known)))
+    for start in range(0, len(dead), n_each):
+        counts = chunk_counts(live.segment, numbers[known], dead[start : start + n_each])
+        n_holding[known] -= np.count_nonzero(counts, axis=1)
+    return n_holding
 
 
-def scores(view: View, allowed: Sequence[Allowed], text: str) -> NDArray[np.float64]:
+def chunk_counts(segment: Segment, numbers: NDArray[np.int64], chunks: Chunks) -> Floats:
+    """How often some chunks of a segment hold each term: (n_terms, n)."""
+    in_window, in_head, starts = site_counts(segment, numbers, chunks)
+    counts: Floats = np.add.reduceat(in_window, starts, axis=1) + in_head
+    return counts
+
+
+def site_counts(
+    segment: Segment, numbers: NDArray[np.int64], chunks: Chunks
+) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """How often each term stands in the chunks' windows, and in their names and headings.
+
+    Args:
+        segment: that has the chunks.
+        numbers: (t,) of terms, -1 for one that nothing holds.
+        chunks: (n,) at least one.
+
+    Returns:
+        (t, windows), the windows of the chunks end to end; (t, n) names and headings together;
+        (n,) where each chunk's windows begin.
+    """
+    sites, starts = segment.sites_of(chunks)
+    found = segment.postings.counts_at(numbers, sites)
+    n = len(chunks)
+    n_windows = len(sites) - 2 * n
+    head: Floats = found[:, n_windows : n_windows + n] + found[:, n_windows + n :]
+    return found[:, :n_windows], head, starts
+
+
+def _holders(segment: Segment, number: int) -> tuple[Chunks, Floats]:
+    """The chunks of a segment that hold a term, ascending, and how often they do."""
+    sites, counts = segment.postings.of(number)
+    first, n = segment.chunks_at(sites)
+    per_chunk = np.bincount(ranges(first, n), np.repeat(counts, n))
+    chunks = np.flatnonzero(per_chunk)
+    return chunks, per_chunk[chunks].astype(np.float64, copy=False)
+
+
+def scores(view: View, allowed: Sequence[Allowed], text: str) -> Floats:
     """BM25 of every chunk of the view: (all chunks,), see `look_up`."""
     return look_up(view, allowed, text).scores
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Holders:
-    """Chunks of one segment that hold a term."""
-
-    chunks: NDArray[np.int64]  # (n,) those allowed
-    counts: NDArray[np.float64]  # (n,) how often each holds it
-    n_holding: int  # live ones, allowed or not
-
-
-_NOBODY = _Holders(np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float64), 0)
-
-
-def _holders(live: LiveSegment, mask: Allowed, term: str) -> _Holders:
-    number = live.segment.postings.find(term)
-    if number is None:
-        return _NOBODY
-    chunks, counts = _count(live.segment, mask, number)
-    if live.is_whole:
-        n_holding = int(live.segment.term_n_chunks.at(np.array([number]))[0])
-    elif mask is live.live:
-        n_holding = len(chunks)
-    else:
-        n_holding = len(_count(live.segment, live.live, number)[0])
-    return _Holders(chunks, counts, n_holding)
-
-
-def _count(
-    segment: Segment, mask: Allowed, number: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Allowed chunks that hold the term, ascending, and how often they do."""
-    sites, counts = segment.postings.of(number)
-    if mask.n_chunks < segment.n_chunks:
-        kept = mask.sites[sites]
-        sites, counts = sites[kept], counts[kept]
-    first, n = segment.chunks_at(sites)
-    per_chunk = np.bincount(ranges(first, n), np.repeat(counts, n))
-    chunks = np.flatnonzero(per_chunk)
-    return chunks.astype(np.int64, copy=False), per_chunk[chunks].astype(np.float64, copy=False)
-
-
-def top(scored: NDArray[np.float64], k: int) -> tuple[NDArray[np.int64], float]:
-    """The `k` best chunks that match at all, in no order; no other scores above the number."""
-    matching = np.flatnonzero(scored).astype(
-        np.int64, copy=False
-    )  # first: partitioning suffers from many equal zeros
+def top(scored: Floats, k: int) -> tuple[NDArray[np.int64], float]:
+    """The `k` best that match at all, in no order; no other scores above the number."""
+    # First: partitioning suffers from many equal zeros.
+    matching = np.flatnonzero(scored).astype(np.int64, copy=False)
     if len(matching) <= k:
         return matching, 0.0
     order = np.argpartition(scored[matching], -k)
     return matching[order[-k:]], float(scored[matching[order[-k]]])
+
+
+def _by_segment(view: View, chunks: Chunks) -> Iterator[tuple[int, NDArray[np.intp], Chunks]]:
+    """Each segment that has some of the chunks: its place, their positions, their numbers."""
+    home = np.searchsorted(view.chunk_base, chunks, side="right") - 1
+    for i in np.unique(home).tolist():
+        positions = np.flatnonzero(home == i)
+        yield i, positions, chunks[positions] - view.chunk_base[i]

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval import dense, fuse, keyword
+from retrieval import dense, fuse
 from retrieval.candidates import Candidates, collect
 from retrieval.keyword import Keywords
 from retrieval.plan import Plan
@@ -76,13 +76,13 @@ class Legs:
 
     def _collect(self, vector: NDArray[np.float32], k: int) -> Candidates:
         near = dense.search(self.view, self.allowed, vector, plan=self.plan, k=k)
-        matching, rest = keyword.top(self.words.scores, k)
+        matching, rest = self.words.top(k)
         chunks = np.union1d(near.chunks, matching)
         return collect(
             self.view,
             chunks,
             dense=dense.scores(self.view, chunks, vector),
-            keyword=self.words.scores[chunks],
+            keyword=self.words.at(chunks),
             dense_rest=near.rest,
             keyword_rest=rest,
         )

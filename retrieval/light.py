@@ -139,7 +139,7 @@ def _shared_terms(
         worth = max(float(score), _LEAST)
         for term, weight in _weights(text[:_FEEDBACK_CHARS]):
             weights[term] += worth * weight
-    idf = {term: keyword.idf(view, term) for term in weights if term not in known}
+    idf = keyword.idfs(view, (term for term in weights if term not in known))
     best = sorted(idf, key=lambda term: (-weights[term] * idf[term], term))[:_N_NEW_TERMS]
     return {term: (weights[term] * idf[term], idf[term]) for term in best if idf[term] > 0}
 

@@ -161,14 +161,14 @@ class Postings:
             self.counts.range(begin, begin + int(n_sites.sum())),
         )
 
-    def counts_at(self, numbers: Numbers, sites: Numbers) -> Numbers:
+    def counts_at(self, numbers: Numbers, sites: Numbers) -> NDArray[np.float64]:
         """How often each term stands at each of some sites, in any order: (n_terms, n_sites).
 
         Args:
             numbers: of terms; -1 for one that nothing holds.
             sites: (n_sites,), the same one as often as you like.
         """
-        found = np.zeros((len(numbers), len(sites)), dtype=np.int64)
+        found = np.zeros((len(numbers), len(sites)))
         known = np.flatnonzero(numbers >= 0)
         if not len(known) or not len(sites):
             return found
@@ -184,7 +184,7 @@ class Postings:
 
     def _count_listed(
         self,
-        found: Numbers,
+        found: NDArray[np.float64],
         rows: Numbers,
         n: Numbers,
         first: Numbers,

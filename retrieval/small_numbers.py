@@ -34,12 +34,10 @@ class SmallNumbers:
 
     def at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """The numbers at some places, in the shape of `places`."""
+        raw = self.small[places >> 1 if self.is_half else places]
         if self.is_half:
-            found = (self.small[places >> 1] >> (4 * (places & 1)).astype(np.uint8) & 15).astype(
-                np.int64
-            )
-        else:
-            found = self.small[places].astype(np.int64)
+            raw = raw >> (4 * (places & 1)).astype(np.uint8) & 15
+        found: NDArray[np.int64] = raw.astype(np.int64)
         is_large = found == (_LARGE_HALF if self.is_half else _LARGE)
         if is_large.any():
             found[is_large] = self.large[np.searchsorted(self.large_at, places[is_large])]
