@@ -192,8 +192,13 @@ class Server:
         connection = connection or self._connection
         headers = {"Content-Type": "application/json"}
         path = f"/v1/vector_stores/{store_id}/search"
-        connection.request("POST", path, json.dumps(given), headers)
-        reply = connection.getresponse()
+        try:
+            connection.request("POST", path, json.dumps(given), headers)
+            reply = connection.getresponse()
+        except ConnectionError:  # it was idle for longer than the server keeps it
+            connection.close()
+            connection.request("POST", path, json.dumps(given), headers)
+            reply = connection.getresponse()
         body = reply.read()
         if reply.status != 200:  # noqa: PLR2004
             raise SystemExit(f"search: {reply.status} {body[:300]!r}")

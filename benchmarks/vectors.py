@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import hashlib
 import json
 import os
 import statistics
@@ -169,7 +170,7 @@ def _opened(
 ) -> Iterator[Worker]:
     for name in given.engines:
         python = sys.executable if ENGINES[name].ours else given.theirs
-        built = given.keep / "built" / data.name / name.replace(" ", "-")
+        built = given.keep / "built" / data.name / _folder_of(name)
         worker = Worker(name, python, given.keep / data.name, built)
         stack.callback(worker.close)
         try:
@@ -183,6 +184,16 @@ def _opened(
             spent_s = time.perf_counter() - began
             print(f"{data.name}: {name} ready, {spent_s:.0f} s", file=sys.stderr, flush=True)
             yield worker
+
+
+def _folder_of(name: str) -> str:
+    """Ours is built anew whenever the code that builds it changed."""
+    plain = name.replace(" ", "-")
+    if not ENGINES[name].ours:
+        return plain
+    sources = sorted((_WORKER.parents[2] / "retrieval").glob("*.py"))
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
+    return f"{plain}-{digest.hexdigest()[:12]}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from vector_data import Range, VectorSet
 
 from retrieval import dense, filters
+from retrieval.nearest import nearest
 from retrieval.plan import plan
 from retrieval.snapshot import StoreIndex
 from retrieval.types import Chunk, FileChange, FileContent
@@ -83,18 +85,32 @@ class Sourcebook:
     def search(
         self, query: NDArray[np.float32], wanted: Range | None, *, k: int
     ) -> NDArray[np.int64]:
-        """Filter → mask → plan → nearest chunks → their exact scores → the best k."""
+        """Filter → mask → plan → nearest windows by exact score → the best k."""
         view = self._view
         allowed = view.allowed(_filter(wanted))
         todo = plan(n_allowed=sum(each.n_windows for each in allowed), n_total=view.n_windows)
         if todo.kind == "none":
             return np.empty(0, dtype=np.int64)
-        near = dense.search(view, allowed, query, plan=todo, k=k)
-        scores = dense.scores(view, near.chunks, query)
-        best = np.argsort(-scores)[:k]
-        file_n, ordinal, _ = view.files_and_ordinals(near.chunks[best])
+        if todo.kind == "gather":  # every chunk is scored, as in a search
+            near = dense.search(view, allowed, query, plan=todo, k=k)
+            return self._windows(near.chunks[_best(dense.scores(view, near.chunks, query), k)])
+        found = nearest(view, allowed, query, plan=todo, k=k).found
+        bases = view.chunk_base[:-1]
+        windows = [each + base for (each, _), base in zip(found, bases, strict=True)]
+        sims = np.concatenate([each for _, each in found])
+        return self._windows(np.concatenate(windows)[_best(sims, k)])
+
+    def _windows(self, chunks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Their numbers in the data; each window is the one chunk that holds it."""
+        file_n, ordinal, _ = self._view.files_and_ordinals(chunks)
         found: NDArray[np.int64] = self._start[file_n] + ordinal
         return found
+
+
+def _best(scores: NDArray[Any], k: int) -> NDArray[np.int64]:
+    if len(scores) <= k:
+        return np.arange(len(scores))
+    return np.argpartition(scores, -k)[-k:]
 
 
 def _filter(wanted: Range | None) -> filters.Filter | None:
