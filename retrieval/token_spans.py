@@ -2,18 +2,18 @@
 
 The library takes half a second a megabyte, most of it for words that it has seen before. A BERT
 tokenizer reads words one by one, so long texts are taken apart at the borders that it is sure to
-keep, and each distinct word is given to it once (`_Words`). Other tokenizers read the whole text.
+keep, and each distinct word is given to it once (`retrieval.known_words`). Other tokenizers read the whole text.
 """
 
 from __future__ import annotations
 
 import itertools
-import re
-import threading
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from retrieval.known_words import KnownWords
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -57,7 +57,7 @@ def token_spans(tokenizer: Tokenizer, text: str) -> NDArray[np.int32]:
     """
     text = readable(text)
     words = _words_of(tokenizer) if len(text) > _SHORT_CHARS else None
-    if words is None or words.has_special(text):
+    if words is None or any(special in text for special in _special(tokenizer)):
         return _read(tokenizer, text)
     found = [
         words.spans(text[start:end]) + np.int32(start)
@@ -85,7 +85,7 @@ def _encode(tokenizer: Tokenizer, texts: list[str]) -> list[Encoding]:
 
 
 @lru_cache(maxsize=2)
-def _words_of(tokenizer: Tokenizer) -> _Words | None:
+def _words_of(tokenizer: Tokenizer) -> KnownWords | None:
     """What is remembered of this tokenizer's words; None if it does not read word by word."""
     from tokenizers.models import WordPiece  # noqa: PLC0415  only a loaded model needs it
     from tokenizers.normalizers import BertNormalizer  # noqa: PLC0415
@@ -96,7 +96,13 @@ def _words_of(tokenizer: Tokenizer) -> _Words | None:
         and isinstance(tokenizer.normalizer, BertNormalizer)
         and isinstance(tokenizer.pre_tokenizer, BertPreTokenizer)
     )
-    return _Words(tokenizer) if reads_words else None
+    return KnownWords(partial(_tokens_of_words, tokenizer)) if reads_words else None
+
+
+@lru_cache(maxsize=2)
+def _special(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """Texts such as "[SEP]", which the tokenizer takes out before it reads words."""
+    return tuple(each.content for each in tokenizer.get_added_tokens_decoder().values())
 
 
 def _tokens_of_words(tokenizer: Tokenizer, words: Sequence[str]) -> list[NDArray[np.int32]]:
