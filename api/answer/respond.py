@@ -243,7 +243,7 @@ class Run:
     def _finish(self, finished: Finished) -> Iterator[Event]:
         self.body["usage"] = usage_object(finished.usage)
         is_whole = finished.reason == "stop"
-        if not _has_answer(self.body["output"]):
+        if self._message is None and not _has_answer(self.body["output"]):
             yield from self._begin_message()
         if is_whole and type(self._message) is MessageEvents:
             check_answer(self._message.text, self._request.text_format)

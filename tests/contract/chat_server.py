@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 from contextlib import AbstractContextManager
@@ -26,6 +27,11 @@ class Script:
     error: dict[str, Any] = field(default_factory=lambda: {"message": "refused"})
     break_after: int | None = None  # deltas, then the connection is cut
     pause_s: float = 0.0  # before each delta
+    pieces: list[bytes] | None = None  # sent as they are instead of everything above
+    content_type: str = "text/event-stream"
+    hang_ups: int = 0  # requests whose connection is cut without a word
+    retry_after_ms: int = 1  # of refusals
+    times: list[float] = field(default_factory=list)  # when requests came
     requests: list[dict[str, Any]] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)  # the client went away
 
@@ -50,6 +56,11 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             length = int(self.headers["content-length"])
             script.requests.append(json.loads(self.rfile.read(length)))
+            script.times.append(time.monotonic())
+            if script.hang_ups:
+                script.hang_ups -= 1
+                self.connection.shutdown(socket.SHUT_RDWR)
+                return
             if script.statuses:
                 self._refuse(script.statuses.pop(0))
                 return
@@ -66,14 +77,20 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
             self.send_response(status)
             self.send_header("content-type", "application/json")
             self.send_header("content-length", str(len(body)))
-            self.send_header("retry-after-ms", "1")
+            self.send_header("retry-after-ms", str(script.retry_after_ms))
             self.end_headers()
             self.wfile.write(body)
 
         def _stream(self) -> None:
             self.send_response(200)
-            self.send_header("content-type", "text/event-stream")
+            self.send_header("content-type", script.content_type)
             self.end_headers()
+            if script.pieces is not None:
+                for piece in script.pieces:
+                    self.wfile.write(piece)
+                    self.wfile.flush()
+                    time.sleep(script.pause_s)
+                return
             deltas = script.rounds.pop(0) if script.rounds else script.deltas
             for n, delta in enumerate(deltas):
                 if n == script.break_after:
