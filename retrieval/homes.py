@@ -13,8 +13,12 @@ from retrieval.segment import Segment
 from retrieval.view import LiveSegment
 
 Homes = tuple[tuple[Segment, int], ...]  # where the stretches of a file are; of most files one
-# Of one segment; bounds the memory of a merge, see decision 0013.
-FOLD_MAX_WINDOWS = 65536
+# Of one segment: each costs every search the same again, and a merge of so many the memory of
+# their postings, 100 MB or so; rows are merged from file to file (`packed.gathered`).
+FOLD_MAX_WINDOWS = 262_144
+# A segment is merged again only with others that together are no smaller than a quarter of it, so
+# a window is merged a few times, however large the vector store grows.
+_GROWTH = 4
 
 
 def content_seq(homes: Homes) -> int:
@@ -26,16 +30,17 @@ def content_seq(homes: Homes) -> int:
 def groups(segments: Sequence[LiveSegment]) -> list[list[LiveSegment]]:
     """Segments that may become one, those of a group together no larger than one may grow.
 
-    Alone in its group is only who has dead windows to lose.
+    A much larger one stays out of a group. Alone in its group is only who has dead windows to lose.
     """
     found: list[list[LiveSegment]] = []
     n_windows = 0
     for live in sorted(segments, key=lambda live: live.live.n_windows):
-        n_windows += live.live.n_windows
-        if not found or n_windows > FOLD_MAX_WINDOWS:
+        n = live.live.n_windows
+        if not found or n_windows + n > FOLD_MAX_WINDOWS or n > _GROWTH * n_windows:
             found.append([])
-            n_windows = live.live.n_windows
+            n_windows = 0
         found[-1].append(live)
+        n_windows += n
     return [group for group in found if len(group) > 1 or not group[0].is_whole]
 
 

@@ -14,7 +14,7 @@ import os
 import struct
 import tempfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,7 @@ VERSION = 3  # raise it with every change of this layout or of what the arrays m
 _PREFIX = struct.Struct("<8sQI")
 _ALIGN_BYTES = 64
 _LARGE_BYTES = 16 << 20
+_ROWS_AT_ONCE = 8192
 
 Arrays = Mapping[str, NDArray[Any]]
 
@@ -95,6 +96,36 @@ def read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     if len(data) >= _LARGE_BYTES:
         let_go(data)
     return arrays, header["meta"]
+
+
+def gathered(
+    arrays: Sequence[NDArray[Any]], rows: Sequence[NDArray[np.int64]], *, folder: Path | None
+) -> NDArray[Any]:
+    """Rows of several arrays of one type and width, one after the other.
+
+    Args:
+        arrays: each (n, width).
+        rows: of each, which rows.
+        folder: where the result is kept in a file without a name while it is in use, so that it
+            takes no memory for long; without one, or where it is small, it is in memory.
+    """
+    shape = (sum(map(len, rows)), *arrays[0].shape[1:])
+    dtype = arrays[0].dtype
+    if folder is None or dtype.itemsize * int(np.prod(shape)) < _LARGE_BYTES:
+        return np.concatenate([array[some] for array, some in zip(arrays, rows, strict=True)])
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        made = np.memmap(file, dtype=dtype, mode="w+", shape=shape)
+    end = 0
+    for array, some in zip(arrays, rows, strict=True):
+        for first in range(0, len(some), _ROWS_AT_ONCE):
+            block = array[some[first : first + _ROWS_AT_ONCE]]
+            made[end : end + len(block)] = block
+            end += len(block)
+        made.flush()
+        let_go(made)
+        let_go(array, alone=True)
+    return made
 
 
 def let_go(array: NDArray[Any], *, alone: bool = False) -> None:

@@ -123,13 +123,16 @@ class Segment:
         return cls._assemble(parts)
 
     @classmethod
-    def merge(cls, parts: Sequence[tuple[Segment, NDArray[np.bool_]]]) -> Segment:
+    def merge(
+        cls, parts: Sequence[tuple[Segment, NDArray[np.bool_]]], *, scratch: Path | None = None
+    ) -> Segment:
         """The kept files of some segments, in the order given, as one segment.
 
         Nothing is read again or counted again: postings are joined, vectors copied.
 
         Args:
             parts: segments, each with bool (n_f,): which of its files to keep.
+            scratch: folder for rows while they are merged; in memory without one.
         """
         files = [np.flatnonzero(kept) for _, kept in parts]
         segments = [segment for segment, _ in parts]
@@ -138,7 +141,7 @@ class Segment:
         windows = [s.windows_of(f) for s, f in both]
         cut = list(zip(segments, chunks, strict=True))
         merged = _Parts(
-            vectors=np.concatenate([s.vectors[w] for s, w in zip(segments, windows, strict=True)]),
+            vectors=packed.gathered([s.vectors for s in segments], windows, folder=scratch),
             file_n=joined([s.file_n[f] for s, f in both]),
             content_seq=joined([s.content_seq[f] for s, f in both]),
             first_chunk=joined([s.file_first_chunk[f] for s, f in both]),
@@ -149,7 +152,7 @@ class Segment:
             same_as=joined([s.chunk_same_as[c] - s.file_chunk[s.chunk_file[c]] for s, c in cut]),
             lengths=joined([s.chunk_length[c] for s, c in cut]),
             language=joined([s.language[f] for s, f in both]),
-            pairs=np.concatenate([s.pairs[w] for s, w in zip(segments, windows, strict=True)]),
+            pairs=packed.gathered([s.pairs for s in segments], windows, folder=scratch),
             postings=Postings.merge(
                 _moved(
                     segments,

@@ -36,7 +36,7 @@ SNAPSHOT_FILE = "snapshot.index"
 _MERGE_MAX_WINDOWS = 4096
 _BUILD_MAX_WINDOWS = 16384  # built in one piece; bounds the memory of a first build
 _MAPPED_MIN_WINDOWS = 8192  # segments this large go to disk at once and are mapped from there
-_FOLD_MIN_SEGMENTS = 8  # each costs a search about 0.2 ms
+_FOLD_MIN_SEGMENTS = 4  # each costs a search about a millisecond
 _FOLD_MAX_SEGMENTS = 24  # then a commit folds, whoever else forgot to
 _FOLD_DEAD_SHARE = 0.25
 _KEPT_VIEWS = 16  # for searches whose snapshot of the store is a little older than the index
@@ -268,8 +268,8 @@ class StoreIndex:
             for parts in groups(segments):
                 kept = [live.rows != DEAD for live in parts]
                 if any(k.any() for k in kept):
-                    pairs = zip(parts, kept, strict=True)
-                    merged = self._mapped(Segment.merge([(p.segment, k) for p, k in pairs]))
+                    pairs = [(p.segment, k) for p, k in zip(parts, kept, strict=True)]
+                    merged = self._mapped(Segment.merge(pairs, scratch=self._folder))
                     codes = self._coded(merged) if coded else None
                     with self._lock:
                         self._replace(parts, merged, kept, codes)
