@@ -74,11 +74,12 @@ def _item(given: Any, *, path: str) -> Item:
         _refuse(f"Invalid value: '{echo(kind)}'. Supported values are: {allowed}.", f"{path}.type")
     for name in _NEEDED.get(kind, ()):
         _text_field(given, name, path=path)
-    if kind == "function_call_output":
-        _check_output(given.get("output"), path=f"{path}.output")
     has_id = bool(given.get("id"))
     id = _text_field(given, "id", path=path) if has_id else PASSED[kind] + secrets.token_hex(25)
-    return {**given, **completed(given, kind, path=path), "id": id}
+    item = {"id": id, "type": kind, **completed(given, kind, path=path)}
+    if kind == "function_call_output":
+        item["output"] = _output(given.get("output"), path=f"{path}.output")
+    return item
 
 
 def _kind(given: dict[str, Any], *, path: str) -> str | None:
@@ -94,14 +95,15 @@ def _text_field(given: dict[str, Any], name: str, *, path: str) -> str:
     return value
 
 
-def _check_output(output: Any, *, path: str) -> None:
+def _output(output: Any, *, path: str) -> str | list[dict[str, Any]]:
+    """What a client's function gave: text, or parts of a message."""
     if isinstance(output, list):
-        for n, part in enumerate(output):
-            _part("user", part, path=f"{path}[{n}]")
-    elif not isinstance(output, str):
+        return [_part("user", part, path=f"{path}[{n}]") for n, part in enumerate(output)]
+    if not isinstance(output, str):
         raise wrong_type(path, expected="a string or an array of objects", got=output)
-    elif len(output) > MAX_OUTPUT_CHARS:
+    if len(output) > MAX_OUTPUT_CHARS:
         raise too_long(path, what="string", limit=MAX_OUTPUT_CHARS, got=len(output))
+    return output
 
 
 def _given_message(given: dict[str, Any], *, path: str) -> Item:
@@ -154,7 +156,7 @@ def _part(role: str, given: Any, *, path: str) -> dict[str, Any]:
             f"Content parts of type '{echo(kind)}' are not served. Served are: {supported}.",
             f"{path}.type",
         )
-    return {"type": "refusal", "refusal": str(given.get("refusal", ""))}
+    return {"type": "refusal", "refusal": _text_field(given, "refusal", path=path)}
 
 
 def _image_part(given: dict[str, Any], *, path: str) -> dict[str, Any]:

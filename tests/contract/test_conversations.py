@@ -189,3 +189,41 @@ def test_extractive_sees_neither(cities):
     error = refused(cities.post(input=[{"role": "user", "content": content}]), 400)
     assert error["param"] == "input[0].content[1].type"
     assert message(cities.ask()).text
+
+
+CALL = {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}
+
+
+def test_items_are_kept_as_their_kind_has_them(client):
+    part = {"type": "input_text", "text": "sunny", "extra": [1]}
+    output = {"type": "function_call_output", "call_id": "c1", "output": [part], "surprise": 5}
+    conversation = client.conversations.create(items=[{**CALL, "surprise": {}}, output])
+    newest, first = client.conversations.items.list(conversation.id)
+    assert set(first.to_dict()) == {"id", "type", "status", "call_id", "name", "arguments"}
+    assert set(newest.to_dict()) == {"id", "type", "status", "call_id", "output"}
+    assert newest.to_dict()["output"] == [{"type": "input_text", "text": "sunny"}]
+
+
+@pytest.mark.parametrize(
+    ("item", "param"),
+    [
+        ({"output": 5}, "output"),
+        ({"output": None}, "output"),
+        ({"output": {"text": "x"}}, "output"),
+        ({"output": ["x"]}, "output[0]"),
+        ({"output": [{"type": "input_text", "text": 5}]}, "output[0].text"),
+        ({"output": [{"type": "video"}]}, "output[0].type"),
+        ({"output": [{"type": "input_image", "image_url": 7}]}, "output[0].image_url"),
+        ({"type": "file_search_call", "results": [{"text": 5}]}, "results[0].text"),
+        ({"type": "file_search_call", "results": [{"score": "1"}]}, "results[0].score"),
+        ({"type": "reasoning", "content": [5]}, "content"),
+        ({"type": "reasoning", "encrypted_content": 5}, "encrypted_content"),
+        ({"type": "message", "role": "assistant", "content": [{"type": "refusal", "refusal": 5}]},
+         "content[0].refusal"),
+    ],
+)  # fmt: skip
+def test_malformed_items_are_refused_by_their_path(cities, item, param):
+    output = {"type": "function_call_output", "call_id": "c1"}
+    body = {"items": [CALL, {**output, **item}]}
+    error = refused(cities.service.raw.post("/v1/conversations", json=body), 400)
+    assert error["param"] == f"items[1].{param}"
