@@ -91,6 +91,18 @@ class TokenCount:
         found = self._starts.searchsorted(np.array(places, dtype=np.int64)) + self._n_before
         return [int(index) for index in found.tolist()]
 
+    def borders(self, places: Sequence[int]) -> list[bool]:
+        """`is_border` of each of many places."""
+        text, base = self._text, self._base
+        return [
+            (
+                base < place < base + len(text)
+                and not _ALONE.isdisjoint(text[place - base - 1 : place - base + 1])
+            )
+            or self.is_border(place)
+            for place in places
+        ]
+
     def cut(self, start: int, end: int, *, n_tokens: int) -> int:
         """Where to end a part of text[start:end] that has at most `n_tokens`, itself >= 1.
 

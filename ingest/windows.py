@@ -69,9 +69,13 @@ def _units(piece: Piece, *, count: TokenCount, target: int) -> Iterator[tuple[st
         blocks += [block] * len(found)
         spans += found
     for block, unit in zip(blocks, _measured(spans, count), strict=True):
+        sheet = block.place.sheet
         span = unit._replace(opens_section=True) if block.kind == "heading" else unit
+        if span.n_tokens <= target:
+            yield sheet, span
+            continue
         for part in _split(span, count=count, target=target):
-            yield block.place.sheet, part
+            yield sheet, part
 
 
 def _fitting(piece: Piece, *, count: TokenCount, target: int) -> list[bool]:
@@ -90,14 +94,20 @@ def _parts(block: Block, count: TokenCount) -> list[tuple[int, int]]:
     return [(start + first, start + last) for first, last in spans]
 
 
-def _measured(spans: Sequence[tuple[int, int]], count: TokenCount) -> Iterator[Span]:
+def _measured(spans: Sequence[tuple[int, int]], count: TokenCount) -> list[Span]:
     """Spans with their token counts; many at once, which is far quicker than one by one."""
-    firsts = count.indexes([start for start, _ in spans])
-    lasts = count.indexes([end for _, end in spans])
-    for (start, end), first, last in zip(spans, firsts, lasts, strict=True):
-        left, right = count.is_border(start), count.is_border(end)
-        n_tokens = last - first if left and right else count.by_itself(start, end)
-        yield Span(start, end, n_tokens, False, first, last, left, right)  # noqa: FBT003
+    if not spans:
+        return []
+    starts, ends = zip(*spans, strict=True)
+    firsts, lasts = count.indexes(starts), count.indexes(ends)
+    lefts, rights = count.borders(starts), count.borders(ends)
+    found = zip(starts, ends, firsts, lasts, lefts, rights, strict=True)
+    return [
+        Span(start, end, last - first, False, first, last, left, right)  # noqa: FBT003
+        if left and right
+        else Span(start, end, count.by_itself(start, end), False, first, last, left, right)  # noqa: FBT003
+        for start, end, first, last, left, right in found
+    ]
 
 
 def _line_spans(text: str) -> list[tuple[int, int]]:
@@ -114,7 +124,7 @@ def _split(unit: Span, *, count: TokenCount, target: int) -> Iterator[Span]:
     while start < unit.end:
         next_start = _part_end(start, unit.end, count=count, target=target)
         end = start + len(count.slice(start, next_start).rstrip())
-        part = next(_measured([(start, end)], count))
+        (part,) = _measured([(start, end)], count)
         yield part._replace(opens_section=unit.opens_section and start == unit.start)
         start = count.skip_space(next_start, unit.end)
 
@@ -137,9 +147,12 @@ def _groups(units: Iterable[Span], *, count: TokenCount, target: int) -> Iterato
             joined = unit
         if unit.opens_section:
             head = joined
+            continue
+        head = None
+        if joined.n_tokens <= target:
+            yield joined
         else:
             yield from _split(joined, count=count, target=target)
-            head = None
     if head:
         yield head
 

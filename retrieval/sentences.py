@@ -68,6 +68,7 @@ _STARTERS = _words(
     what when where whether which while who why with within without yet you your
     """
 )
+_SPECIAL = _NEVER_LAST | _BEFORE_NUMBER | _MAYBE_LAST
 
 
 def sentence_spans(text: str) -> list[tuple[int, int]]:
@@ -91,11 +92,10 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
 
 
 def _append_trimmed(spans: list[tuple[int, int]], text: str, start: int, end: int) -> None:
-    piece = text[start:end]
-    body = piece.strip()
+    body = text[start:end].lstrip()
     if body:
-        start += len(piece) - len(piece.lstrip())
-        spans.append((start, start + len(body)))
+        start = end - len(body)
+        spans.append((start, start + len(body.rstrip())))
 
 
 def _ends(text: str, start: int, border: re.Match[str]) -> bool:
@@ -105,12 +105,32 @@ def _ends(text: str, start: int, border: re.Match[str]) -> bool:
     end = border.end()
     if end < len(text) and not text[end].isspace():
         return False  # 3.14, example.org, v1.2
-    follower = _word_after(text, end)
-    if follower[:1].islower():
+    if _opens_low(text, end):
         return False  # "Why?" he asked. Something ... and more
-    if border[0][0] != "." or len(border[0]) > 1:
+    stop = border.start()
+    if text[stop] != "." or end > stop + 1:
         return True
-    return _full_stop_ends(text, start, border.start(), follower)
+    return _follows_plain_word(text, stop) or _full_stop_ends(
+        text, start, stop, _word_after(text, end)
+    )
+
+
+def _opens_low(text: str, end: int) -> bool:
+    """Whether the word after a stop begins with a small letter; mostly one look tells."""
+    first = text[end + 1 : end + 2]
+    if text[end : end + 1] != " " or not first.isalpha():
+        first = _word_after(text, end)[:1]
+    return first.islower()
+
+
+def _follows_plain_word(text: str, stop: int) -> bool:
+    """Whether what stands before a full stop is a word of letters that is nothing special.
+
+    It need not find every such word, since `_full_stop_ends` comes to the same.
+    """
+    space = text.rfind(" ", max(stop - _N_LOOKBACK_CHARS, 0), stop)
+    word = text[space + 1 : stop] if space >= 0 else ""
+    return len(word) > 1 and word.isalpha() and word.casefold() not in _SPECIAL
 
 
 def _full_stop_ends(text: str, start: int, stop: int, follower: str) -> bool:

@@ -79,17 +79,17 @@ class Place:
         sheets = {place.sheet for place in given}
         one_sheet = len(sheets) == 1
         return cls(
-            first_page=(first := _least(place.first_page for place in given)),
-            last_page=(last := _most(place.last_page for place in given)),
+            first_page=(first := _least([place.first_page for place in given])),
+            last_page=(last := _most([place.last_page for place in given])),
             first_page_label=_label(given, first),
             last_page_label=_label(given, last),
-            first_slide=_least(place.first_slide for place in given),
-            last_slide=_most(place.last_slide for place in given),
+            first_slide=_least([place.first_slide for place in given]),
+            last_slide=_most([place.last_slide for place in given]),
             sheet=sheets.pop() if one_sheet else None,
-            first_row=_least(place.first_row for place in given) if one_sheet else None,
-            last_row=_most(place.last_row for place in given) if one_sheet else None,
-            first_line=_least(place.first_line for place in given),
-            last_line=_most(place.last_line for place in given),
+            first_row=_least([place.first_row for place in given]) if one_sheet else None,
+            last_row=_most([place.last_row for place in given]) if one_sheet else None,
+            first_line=_least([place.first_line for place in given]),
+            last_line=_most([place.last_line for place in given]),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -98,19 +98,21 @@ class Place:
         return {name: value for name, value in pairs if value is not None}
 
 
-def _least(values: Iterable[int | None]) -> int | None:
-    return min((value for value in values if value is not None), default=None)
+def _least(values: Sequence[int | None]) -> int | None:
+    return min([value for value in values if value is not None], default=None)
 
 
 def _label(places: Iterable[Place], page: int | None) -> str | None:
     """The label of the places that begin or end on `page`."""
+    if page is None:
+        return None
     begun = (place.first_page_label for place in places if place.first_page == page)
     ended = (place.last_page_label for place in places if place.last_page == page)
     return next((label for label in (*begun, *ended) if label), None)
 
 
-def _most(values: Iterable[int | None]) -> int | None:
-    return max((value for value in values if value is not None), default=None)
+def _most(values: Sequence[int | None]) -> int | None:
+    return max([value for value in values if value is not None], default=None)
 
 
 @dataclass(frozen=True, slots=True)
