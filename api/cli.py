@@ -18,6 +18,7 @@ from api.commands.reembed import reembed
 from api.commands.retry import retry
 from api.commands.search import search
 from api.commands.text import TEXT
+from api.commands.tune import tune
 from api.commands.verify import verify
 from api.printing import (
     answer_as_dict,
@@ -240,4 +241,5 @@ main.add_command(evaluate)
 main.add_command(jobs)
 main.add_command(retry)
 main.add_command(reembed)
+main.add_command(tune)
 main.add_command(verify)

@@ -16,6 +16,7 @@ from api.sweeper import Sweeper
 from api.touches import Touches
 from ingest.sandbox import Limits
 from ingest.worker import Worker
+from retrieval import tuning
 from retrieval.embedder import Embedder
 from retrieval.errors import NotFound, Unavailable
 from retrieval.indexes import Indexes
@@ -34,7 +35,7 @@ class Opened:
     def __init__(self, settings: Settings, *, clock: Callable[[], float] = time.time) -> None:
         self.settings = settings
         self.store = Store(settings.data, clock=clock)
-        self._indexes = Indexes(settings.data / "index")
+        self._indexes = Indexes(settings.data / "index", tuning=tuning.load(settings.data))
         self._worker_lock = threading.Lock()
         self._worker: Worker | None = None
         self._sweeper: Sweeper | None = None

@@ -70,6 +70,7 @@ class Candidates:
         default_factory=_no_chunks
     )  # by either leg, before `best`
     features: NDArray[np.float64] = field(default_factory=_none)  # (n, n_features), if any
+    outcome: str = ""  # what the dense leg came to
 
     @property
     def is_all(self) -> bool:
@@ -160,6 +161,7 @@ def collect(
     keyword: NDArray[np.float64],
     dense_rest: float,
     keyword_rest: float,
+    outcome: str = "",
 ) -> Candidates:
     """Put candidates together; a rank is given where no unseen chunk could come before."""
     file_n, ordinal, same_as = view.files_and_ordinals(chunks)
@@ -174,6 +176,7 @@ def collect(
         keyword_rank=_ranks(keyword, file_n, ordinal, above=keyword_rest),
         dense_rest=dense_rest,
         keyword_rest=keyword_rest,
+        outcome=outcome,
     )
 
 

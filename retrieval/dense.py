@@ -24,6 +24,8 @@ from retrieval.view import Allowed, View
 BEST_SHARE = 0.8
 # FAISS sums a dot product in another order than we do; it may be off by this much.
 ROUNDING = 1e-5
+# Chunks of so few allowed windows are scored all at once: choosing among them takes as long.
+_ALL_WINDOWS = 512
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -44,8 +46,8 @@ def search(
     than the k-th window: that bound lets the caller know when it has seen enough. Where windows
     were found by their codes, it is as sure as `retrieval.nearest` is.
     """
-    if plan.kind in ("none", "gather") or k >= plan.n_allowed:
-        return Nearest(_all_chunks(view, allowed), -np.inf, "all read")
+    if plan.n_allowed <= max(k, _ALL_WINDOWS):
+        return Nearest(_all_chunks(view, allowed), -np.inf)
     near = nearest(view, allowed, vector, plan=plan, k=k)
     chunks = [
         _holding(live.segment, windows[sims >= near.cut]) + base

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from retrieval.errors import StoreBusy
+from retrieval.plan import DEFAULT, Tuning
 from retrieval.snapshot import Reader, StoreIndex
 from retrieval.view import View
 
@@ -20,8 +21,9 @@ logger = logging.getLogger("sourcebook.indexes")
 class Indexes:
     """Derived state of a data folder; deleting its folder costs time, never an answer."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, tuning: Tuning = DEFAULT) -> None:
         self._folder = folder
+        self._tuning = tuning
         self._lock = threading.Lock()
         self._opening: dict[str, threading.Lock] = {}
         self._open: dict[str, StoreIndex] = {}
@@ -63,7 +65,11 @@ class Indexes:
                     # A snapshot from before the vector store got another model.
                     raise StoreBusy("The vector store got another model.", retry_after_s=0.0)
                 index = StoreIndex.open(
-                    self._folder / store_id, reader, vector_store_id=store_id, model_id=model_id
+                    self._folder / store_id,
+                    reader,
+                    vector_store_id=store_id,
+                    model_id=model_id,
+                    tuning=self._tuning,
                 )
                 with self._lock:
                     self._open[store_id] = index

@@ -85,4 +85,5 @@ class Legs:
             keyword=self.words.at(chunks),
             dense_rest=near.rest,
             keyword_rest=rest,
+            outcome=near.outcome,
         )

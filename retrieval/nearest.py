@@ -59,7 +59,7 @@ def nearest(
     """
     query = np.ascontiguousarray(vector, dtype=np.float32)
     coded = [
-        None if plan.exact or not mask.n_windows else live.codes
+        None if plan.exact or plan.kind == "gather" or not mask.n_windows else live.codes
         for live, mask in zip(view.segments, allowed, strict=True)
     ]
     plain = [

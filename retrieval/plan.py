@@ -12,7 +12,7 @@ Kind = Literal["none", "gather", "scan", "open"]
 class Tuning:
     """Where one way overtakes another, in windows; defaults as measured, see decision 0020."""
 
-    gather_windows: int = 1500  # allowed; up to so many their rows are read, and nothing else
+    gather_windows: int = 3000  # allowed; up to so many their rows are read, and nothing else
     coded_windows: int = 8192  # of a segment; smaller ones are scanned as they are
 
 

@@ -111,6 +111,8 @@ def run(
     n_allowed = sum(mask.n_windows for mask in allowed)
     todo = plan(n_allowed=n_allowed, n_total=view.n_windows, tuning=view.tuning)
     found = [_ranked(reader, view, embedder, query, text, allowed, todo, n=n) for text in texts]
+    outcomes = dict.fromkeys(each.outcome for each in found if each.outcome)
+    todo = replace(todo, outcome=", ".join(outcomes))
     best = _best(
         [one for text, some in zip(texts, found, strict=True) for one in some.scored(text)]
     )
