@@ -50,7 +50,7 @@ def test_help_names_every_command_and_is_quick(sourcebook):
     assert min(seconds) < 0.5  # the best of five: the machine may be busy
     assert re.findall(r"^  (\w+)  ", text, re.MULTILINE) == [
         "ask", "calibrate", "eval", "files", "index", "jobs", "keys", "reembed", "retry", "search",
-        "serve", "stores", "verify",
+        "serve", "stores", "tune", "verify",
     ]  # fmt: skip
 
 
