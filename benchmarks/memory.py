@@ -1,12 +1,13 @@
-"""Peak memory of ingesting three large files, all of our processes together.
+"""Peak memory of ingesting four large files, all of our processes together.
 
-    python benchmarks/memory.py [text] [tokens] [pdf] [--scale 0.1]
+    python benchmarks/memory.py [text] [tokens] [pdf] [csv] [--scale 0.1]
 
     text    500 MB of plain text, the token limit lifted, the test embedder
     tokens  4.5 million tokens of plain text, the default model
     pdf     a PDF of 2,000 pages of text, the default model
+    csv     200 MB of a table, the token limit lifted, the test embedder
 
-Of the latter two one window in fifty goes through the model, the others are hashed like the test
+With the default model one window in fifty goes through the model, the others are hashed like the test
 embedder does, since the figure is memory.
 
 A process that does nothing else ingests the file through the library and waits until it is
@@ -47,6 +48,8 @@ if TYPE_CHECKING:
 _TEXT_BYTES = 500_000_000
 _TOKENS = 4_500_000
 _PAGES = 2_000
+_CSV_BYTES = 200_000_000
+_NAMES = ("text", "tokens", "pdf", "csv")
 _SAMPLE = 50  # of so many windows one goes through the model
 _EVERY_S = 0.2
 _SYLLABLES = (
@@ -147,6 +150,20 @@ def write_pdf(path: Path, *, n_pages: int) -> None:
     canvas.save()
 
 
+def write_csv(path: Path, *, n_bytes: int) -> None:
+    """A table of about so many bytes, with some text in each row."""
+    written = 0
+    with path.open("w", encoding="ascii") as out:
+        written += out.write("Number,Region,Amount,Remark\n")
+        for number, paragraph in enumerate(paragraphs()):
+            remark = " ".join(paragraph.split()[:12])
+            written += out.write(
+                f'{number},"Region {number % 17}",{number * 37 % 9973},"{remark}"\n'
+            )
+            if written >= n_bytes:
+                return
+
+
 # --- measuring --------------------------------------------------------------------------------
 
 
@@ -221,7 +238,7 @@ def _report(name: str, label: str, peak: Peak, *, since: float) -> None:
 
 def ingest_one(name: str, path: Path, data: Path) -> None:
     """What the watched process does: add the file, wait, search, saying what it is at."""
-    embedder = "hash" if name == "text" else DEFAULT_MODEL
+    embedder = "hash" if name in {"text", "csv"} else DEFAULT_MODEL
     settings = Settings.load(data=data, embedder=embedder, max_file_tokens=10**9)
     with Engine.open(settings=settings, work=True) as engine:
         if embedder == DEFAULT_MODEL:
@@ -243,11 +260,11 @@ def ingest_one(name: str, path: Path, data: Path) -> None:
 
 
 def main() -> None:
-    """Measure the files that are named, or all three."""
+    """Measure the files that are named, or all of them."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("names", nargs="*", choices=["text", "tokens", "pdf", []])
+    parser.add_argument("names", nargs="*", choices=[*_NAMES, []])
     parser.add_argument("--scale", type=float, default=1.0, help="of the sizes, to try it out")
     parser.add_argument(
         "--ingest", nargs=3, metavar=("NAME", "PATH", "DATA"), help=argparse.SUPPRESS
@@ -257,11 +274,13 @@ def main() -> None:
         name, path, data = given.ingest
         ingest_one(name, Path(path), Path(data))
         return
-    for name in given.names or ["text", "tokens", "pdf"]:
+    for name in given.names or _NAMES:
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / ("file.pdf" if name == "pdf" else "file.txt")
+            path = Path(folder) / {"pdf": "file.pdf", "csv": "file.csv"}.get(name, "file.txt")
             if name == "text":
                 write_text(path, n_bytes=int(_TEXT_BYTES * given.scale))
+            elif name == "csv":
+                write_csv(path, n_bytes=int(_CSV_BYTES * given.scale))
             elif name == "tokens":
                 write_tokens(path, n_tokens=int(_TOKENS * given.scale))
             else:

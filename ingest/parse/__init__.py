@@ -43,6 +43,20 @@ _OPEN_DOCUMENTS = tuple(
 _NEVER_TEXT = frozenset(
     {".pdf", ".docx", ".pptx", ".xlsx", ".xlsb", ".odt", ".ods", ".odp", ".epub"}
 )
+# Types that are read part by part, so that a file may be of any length.
+_IN_PARTS = {
+    PLAIN: "plain",
+    "text/csv": "delimited",
+    "text/tab-separated-values": "delimited",
+    "application/jsonl": "structured",
+}
+# Types whose text is the source itself. Longer files, such as dumps of databases, are no work of
+# an author: they are read part by part as plain text, instead of filling the parser's memory.
+_SOURCE_TYPES = frozenset(
+    {*_CODE_TYPES, "text/markdown", "application/json", "application/yaml", "application/toml",
+     "text/x-tex", "text/x-rst", "text/x-asciidoc", "text/x-org"}
+)  # fmt: skip
+_LONG_BYTES = 16 << 20
 _ZIP = "application/zip"
 _CUT_SHORT = (
     "The name says {0}, but no {0} file is in it: it is damaged, or was cut short on its way. "
@@ -129,7 +143,14 @@ def parse_parts(path: Path, *, filename: str) -> Iterator[Document]:
     parser = PARSERS.get(media_type)
     if parser is None:
         raise refusal(media_type)
-    if media_type == PLAIN:
-        yield from import_module("ingest.parse.plain").read_parts(path, media_type)
+    module = _in_parts(media_type, path.stat().st_size)
+    if module is not None:
+        yield from import_module(f"ingest.parse.{module}").read_parts(path, media_type)
     else:
         yield parser(path, media_type)
+
+
+def _in_parts(media_type: str, n_bytes: int) -> str | None:
+    """The module that reads such a file part by part; None where it is read as a whole."""
+    is_long = n_bytes > _LONG_BYTES and media_type in _SOURCE_TYPES
+    return "plain" if is_long else _IN_PARTS.get(media_type)

@@ -36,6 +36,11 @@ class Assembler:
         return len(self._blocks)
 
     @property
+    def n_chars(self) -> int:
+        """How long the text is so far."""
+        return self._length
+
+    @property
     def first_heading(self) -> str | None:
         """Text of the first heading added, a stand-in for a title."""
         return next((b.heading_path[-1] for b in self._blocks if b.kind == "heading"), None)
@@ -86,6 +91,13 @@ class Assembler:
     def _append(self, text: str) -> None:
         self._pieces.append(text)
         self._length += len(text)
+
+    def part(self) -> Document:
+        """What was added since the last part; what comes next goes on on the next line."""
+        self._append("\n")
+        part = Document(self._media_type, "".join(self._pieces), tuple(self._blocks))
+        self._pieces, self._blocks, self._length = [], [], 0
+        return part
 
     def document(
         self,

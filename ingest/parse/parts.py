@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from retrieval.types import Block, Document
 
-_PART_CHARS = 1 << 20
+PART_CHARS = 1 << 20
 _LAST_SPACE = re.compile(r"\s(?=\S*\Z)")
 
 
@@ -24,7 +24,7 @@ def stretches(pieces: Iterable[str]) -> Iterator[str]:
     pending = ""
     for piece in pieces:
         pending += piece
-        if len(pending) >= 2 * _PART_CHARS:
+        if len(pending) >= 2 * PART_CHARS:
             end = _good_end(pending)
             yield pending[:end]
             pending = pending[end:]
@@ -40,6 +40,19 @@ def _good_end(text: str) -> int:
             return place + len(mark)
     space = _LAST_SPACE.search(text, len(text) // 2)
     return space.end() if space else len(text)
+
+
+def lines(pieces: Iterable[str]) -> Iterator[str]:
+    """The lines of a text that comes in pieces of any length, each with the line feed at its end."""
+    begun: list[str] = []
+    for piece in pieces:
+        first, *others = piece.split("\n")
+        begun.append(first)
+        for other in others:
+            yield "".join(begun) + "\n"
+            begun = [other]
+    if last := "".join(begun):
+        yield last
 
 
 def joined(parts: Iterable[Document]) -> Document:

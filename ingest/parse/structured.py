@@ -8,9 +8,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ingest.decode import decode
+from ingest.decode import decode, decoded
 from ingest.parse import plain, verbatim
 from ingest.parse.assemble import Assembler
+from ingest.parse.parts import PART_CHARS, joined, lines
 from ingest.parse.verbatim import Span
 from retrieval.types import Document, Place
 
@@ -34,9 +35,9 @@ def read(path: Path, media_type: str) -> Document:
     Raises:
         NoText, Unreadable: the file is blank, or not text.
     """
-    text = decode(path.read_bytes())
     if media_type == _LINES:
-        return _records(text, media_type)
+        return joined(read_parts(path, media_type))
+    text = decode(path.read_bytes())
     if part := _PARTS.get(media_type):
         return verbatim.document(media_type, text, _sections(text, part))
     if _LONG_LINE.search(text):
@@ -65,12 +66,21 @@ def _sections(text: str, part: re.Pattern[str]) -> Iterator[Span]:
         yield Span("code", start, end)
 
 
-def _records(text: str, media_type: str) -> Document:
-    assembler = Assembler(media_type)
-    for number, line in enumerate(text.split("\n"), start=1):
+def read_parts(path: Path, media_type: str) -> Iterator[Document]:
+    """JSON lines in parts of about a million characters, so that the file may be of any length.
+
+    Raises:
+        NoText, Unreadable: like `read`; the first when all lines have been seen.
+    """
+    assembler, n_parts = Assembler(media_type), 0
+    for number, line in enumerate(lines(decoded(path)), start=1):
+        if assembler.n_chars >= PART_CHARS:
+            yield assembler.part()
+            n_parts += 1
         place = Place(first_line=number, last_line=number)
         assembler.add(_record(line), kind="table_row", place=place)
-    return assembler.document()
+    if assembler.n_blocks or not n_parts:
+        yield assembler.document()
 
 
 def _record(line: str) -> str:

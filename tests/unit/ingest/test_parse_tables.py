@@ -1,6 +1,10 @@
-import pytest
-from document_checks import outline
+import csv
 
+import pytest
+from document_checks import check_invariants, outline
+
+from ingest.parse import parse_parts
+from ingest.parse.parts import joined
 from ingest.parse.tables import Cell, grid, header_row, render, rendered, spread
 from retrieval.types import Place
 
@@ -90,3 +94,19 @@ def test_one_column_is_a_list_of_values(parsed):
         ("table_row", "apple"),
         ("table_row", "pear"),
     ]
+
+
+def test_a_long_table_comes_in_parts_that_are_one_table(tmp_path):
+    rows = [["Name", "Note"], *([f"n{n}", "two\nlines, and more " * 3] for n in range(30_000))]
+    path = tmp_path / "long.csv"
+    with path.open("w", encoding="utf-8", newline="") as out:
+        csv.writer(out).writerows(rows)
+    parts = list(parse_parts(path, filename="long.csv"))
+    assert len(parts) > 1
+    assert max(len(part.text) for part in parts) < 3 << 20
+    whole = joined(parts)
+    check_invariants(whole)
+    assert len(whole.blocks) == len(rows)
+    last = whole.blocks[-1]
+    assert whole.text[last.start_char : last.end_char].startswith("Name: n29999; Note: two lines")
+    assert (last.place.first_row, last.place.last_line) == (30_001, 1 + 30_000 * 4)

@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 
 from ingest.clean import clean, one_line
 from ingest.decode import decode
-from ingest.parse import verbatim
+from ingest.parse import parse_parts, verbatim
 from ingest.parse.assemble import Assembler, tidy_title
 from ingest.parse.code import _spans as code_spans
 from ingest.parse.packing import pack, unpack
+from ingest.parse.parts import joined
 from ingest.parse.plain import _spans as plain_spans
 from ingest.parse.verbatim import Span
 from retrieval.errors import NoText, Unreadable, UnsupportedFile
@@ -264,3 +265,25 @@ def test_text_under_the_name_of_a_packed_format_is_damage(parsed):
     with pytest.raises(Unreadable, match="name says ODT"):
         parsed("Not Found", "report.odt")
     assert parsed("<p>A table</p>", "report.xls").text
+
+
+def test_long_files_of_lines_come_in_parts(tmp_path):
+    records = [json.dumps({"n": n, "said": "words and words " * 4}) for n in range(20_000)]
+    path = tmp_path / "long.jsonl"
+    path.write_text("\n".join(records), encoding="utf-8")
+    parts = list(parse_parts(path, filename="long.jsonl"))
+    whole = joined(parts)
+    check_invariants(whole)
+    assert len(parts) > 1
+    assert len(whole.blocks) == len(records)
+    assert whole.blocks[-1].place.first_line == len(records)
+
+
+@pytest.mark.parametrize("name", ["dump.sql", "dump.md", "dump.json", "dump.py"])
+def test_source_longer_than_anybody_writes_is_read_part_by_part(tmp_path, name):
+    path = tmp_path / name
+    line = "INSERT INTO kettles VALUES (1, 'copper', 'a kettle of copper');\n"
+    path.write_text(line * (18 * (1 << 20) // len(line)), encoding="utf-8")
+    parts = parse_parts(path, filename=name)
+    assert len(next(parts).text) < 3 << 20
+    assert next(parts).blocks[0].place.first_line > 1
