@@ -102,7 +102,7 @@ class Allowed:
 class LiveSegment:
     """A segment with the row of each of its files; new rows make a new one of these."""
 
-    __slots__ = ("_n_terms", "codes", "live", "rows", "segment")
+    __slots__ = ("_n_speaking", "_n_terms", "codes", "live", "rows", "segment")
 
     def __init__(
         self, segment: Segment, rows: NDArray[np.int64], codes: Codes | None = None
@@ -112,6 +112,7 @@ class LiveSegment:
         self.codes = codes  # of all its windows, once they are made
         self.live = Allowed(segment, rows != DEAD)
         self._n_terms: int | None = None
+        self._n_speaking: NDArray[np.int64] | None = None
 
     @property
     def n_terms(self) -> int:
@@ -121,6 +122,14 @@ class LiveSegment:
             kept = lengths if self.is_whole else lengths[self.live.chunks]
             self._n_terms = int(kept.sum(dtype=np.int64))
         return self._n_terms
+
+    @property
+    def n_speaking(self) -> NDArray[np.int64]:
+        """How many of its live files are in each language: (n_languages,)."""
+        if self._n_speaking is None:
+            spoken = self.segment.language[self.live.files]
+            self._n_speaking = np.bincount(spoken, minlength=len(LANGUAGES))
+        return self._n_speaking
 
     @property
     def is_whole(self) -> bool:
@@ -229,8 +238,7 @@ def _languages(segments: Sequence[LiveSegment]) -> tuple[str, ...]:
     """The languages of the live files, the most frequent first."""
     n_files = np.zeros(len(LANGUAGES), dtype=np.int64)
     for live in segments:
-        spoken = live.segment.language[live.rows != DEAD]
-        n_files += np.bincount(spoken, minlength=len(LANGUAGES))
+        n_files += live.n_speaking
     most = np.argsort(-n_files, kind="stable")[:_MAX_LANGUAGES]
     enough = max(1, int(_MIN_LANGUAGE_SHARE * n_files.sum()))
     return tuple(LANGUAGES[i] for i in most if n_files[i] >= enough) or (ENGLISH,)

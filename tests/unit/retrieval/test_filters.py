@@ -307,6 +307,27 @@ def test_mask_and_predicate_equal_the_oracle_on_20000_random_trees() -> None:
             assert alone == expected[i], (round_, tree, files[i])
 
 
+def test_long_lists_equal_the_oracle_while_files_are_added() -> None:
+    rng = random.Random(5)
+    columns = Columns()
+    files: list[dict[str, Any]] = []
+    for _ in range(40):
+        for _ in range(rng.choice((1, 60))):
+            files.append(
+                random_file(rng) | {"n": rng.randint(-60, 60) / 2, "s": f"{rng.random():.2f}"}
+            )
+            columns.append(effective(files[-1], filename=f"f{len(files)}", file_id="id"))
+        view, n = columns.freeze(), len(files)
+        files.append(random_file(rng))
+        columns.append(effective(files[-1], filename=f"f{len(files)}", file_id="id"))
+        numbers = [rng.randint(-60, 60) / 2 for _ in range(rng.randint(17, 60))]
+        texts = [f"{rng.random():.2f}" for _ in range(40)]
+        for key, wanted in (("n", [*numbers, *texts]), ("s", texts), ("k", [*ORDERED])):
+            tree = {"type": rng.choice(("in", "nin")), "key": key, "value": wanted}
+            expected = [oracle(tree, file, f"f{i}", "id") for i, file in enumerate(files[:n], 1)]
+            assert mask(parse_filter(tree), view).tolist() == expected
+
+
 def trees() -> st.SearchStrategy[dict[str, Any]]:
     scalar = (
         st.text(max_size=3) | st.integers(-3, 3) | st.floats(allow_nan=False, allow_infinity=False)
