@@ -140,7 +140,12 @@ def _shared_terms(
         for term, weight in _weights(text[:_FEEDBACK_CHARS]):
             weights[term] += worth * weight
     idf = keyword.idfs(view, (term for term in weights if term not in known))
-    best = sorted(idf, key=lambda term: (-weights[term] * idf[term], term))[:_N_NEW_TERMS]
+    worth_of = np.array([weights[term] * value for term, value in idf.items()])
+    least = 0.0  # below it none is among the best; most terms need not be put in order
+    if len(worth_of) > _N_NEW_TERMS:
+        least = float(np.partition(worth_of, -_N_NEW_TERMS)[-_N_NEW_TERMS])
+    among = [term for term, value in zip(idf, worth_of.tolist(), strict=True) if value >= least]
+    best = sorted(among, key=lambda term: (-weights[term] * idf[term], term))[:_N_NEW_TERMS]
     return {term: (weights[term] * idf[term], idf[term]) for term in best if idf[term] > 0}
 
 
