@@ -50,8 +50,8 @@ def matches(view: View, chunks: NDArray[np.int64], idf: Mapping[str, float]) -> 
     best, head = np.zeros(len(chunks)), np.zeros(len(chunks))
     where = np.zeros(len(chunks), dtype=np.int64)
     for segment, positions, local in view.by_segment(chunks):
-        numbers = segment.postings.find_all(words)
-        in_window, in_head, starts = keyword.site_counts(segment, numbers, local)
+        places = segment.postings.places(segment.postings.find_all(words))
+        in_window, in_head, starts = keyword.site_counts(segment, places, local)
         counts[:, positions] = np.add.reduceat(in_window, starts, axis=1) + in_head
         share = weights @ (in_window > 0)
         where[positions], best[positions] = first_best(share, starts)

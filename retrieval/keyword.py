@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from retrieval.analysis import query_terms
 from retrieval.lexicon import encoded
-from retrieval.postings import ranges
+from retrieval.postings import Places, ranges
 from retrieval.segment import Segment
 from retrieval.view import Allowed, LiveSegment, View
 
@@ -48,7 +48,7 @@ class Keywords:
 
     view: View
     allowed: Sequence[Allowed]
-    numbers: Sequence[NDArray[np.int64]]  # of the distinct terms in each segment, -1 for none
+    places: Sequence[Places]  # of the distinct terms in each segment
     weights: Floats  # (n_terms,) idf of each distinct term times how often it is asked for
     idf: Mapping[str, float]  # by distinct term of the query; 0 where nothing holds it
     bound: float  # what a chunk of nothing but these terms would score
@@ -80,7 +80,7 @@ class Keywords:
             n_each = max(1, _MAX_CELLS // (8 * max(1, len(self.weights))))
             for start in range(0, len(local), n_each):
                 part = slice(start, start + n_each)
-                counts = chunk_counts(segment, self.numbers[i], local[part])
+                counts = chunk_counts(segment, self.places[i], local[part])
                 found[positions[part]] = self._sums(segment, local[part], counts)
         return found
 
@@ -108,7 +108,7 @@ class Keywords:
         many: list[int] = []
         for i, mask in enumerate(self.allowed):
             n_all = self.view.segments[i].segment.n_chunks
-            if mask.n_chunks and self.weights[self.numbers[i] >= 0].any():
+            if mask.n_chunks and self.weights[self.places[i].n_sites > 0].any():
                 is_few = mask.n_chunks <= max(_FEW_CHUNKS, _FEW_SHARE * n_all)
                 (few if is_few else many).append(i)
         return few, many
@@ -148,11 +148,8 @@ class Keywords:
 
     def _gained(self, i: int, term: int) -> tuple[Chunks, Floats]:
         """Allowed chunks of a segment that hold a term, as the view's; what each scores by it."""
-        number = int(self.numbers[i][term])
         segment = self.view.segments[i].segment
-        if number < 0:
-            return np.empty(0, dtype=np.int64), np.empty(0)
-        chunks, counts = _holders(segment, number)
+        chunks, counts = _holders(segment, *segment.postings.at(self.places[i], term))
         if self.allowed[i].n_chunks < segment.n_chunks:
             kept = self.allowed[i].chunks[chunks]
             chunks, counts = chunks[kept], counts[kept]
@@ -208,7 +205,11 @@ def look_up_terms(view: View, allowed: Sequence[Allowed], wanted: Sequence[str])
     numbers = [live.segment.postings.find_all(words) for live in view.segments]
     known = dict(zip(times, _idfs(view, numbers, n_terms=len(words)), strict=True))
     weights = np.array([n_times * known[term] for term, n_times in times.items()])
-    return Keywords(view, allowed, numbers, weights, known, sum(weights.tolist()))
+    places = [
+        live.segment.postings.places(each)
+        for live, each in zip(view.segments, numbers, strict=True)
+    ]
+    return Keywords(view, allowed, places, weights, known, sum(weights.tolist()))
 
 
 def idfs(view: View, terms: Iterable[str]) -> dict[str, float]:
@@ -241,28 +242,29 @@ def _n_holding(live: LiveSegment, numbers: NDArray[np.int64]) -> NDArray[np.int6
     if live.is_whole or not len(known):
         return n_holding
     dead = np.flatnonzero(~live.live.chunks)
+    places = live.segment.postings.places(numbers[known])
     n_each = max(1, _MAX_CELLS // (8 * len(known)))
     for start in range(0, len(dead), n_each):
-        counts = chunk_counts(live.segment, numbers[known], dead[start : start + n_each])
+        counts = chunk_counts(live.segment, places, dead[start : start + n_each])
         n_holding[known] -= np.count_nonzero(counts, axis=1)
     return n_holding
 
 
-def chunk_counts(segment: Segment, numbers: NDArray[np.int64], chunks: Chunks) -> Floats:
+def chunk_counts(segment: Segment, places: Places, chunks: Chunks) -> Floats:
     """How often some chunks of a segment hold each term: (n_terms, n)."""
-    in_window, in_head, starts = site_counts(segment, numbers, chunks)
+    in_window, in_head, starts = site_counts(segment, places, chunks)
     counts: Floats = np.add.reduceat(in_window, starts, axis=1) + in_head
     return counts
 
 
 def site_counts(
-    segment: Segment, numbers: NDArray[np.int64], chunks: Chunks
+    segment: Segment, places: Places, chunks: Chunks
 ) -> tuple[Floats, Floats, NDArray[np.int64]]:
     """How often each term stands in the chunks' windows, and in their names and headings.
 
     Args:
         segment: that has the chunks.
-        numbers: (t,) of terms, -1 for one that nothing holds.
+        places: of t terms.
         chunks: (n,) at least one.
 
     Returns:
@@ -270,19 +272,26 @@ def site_counts(
         (n,) where each chunk's windows begin.
     """
     sites, starts = segment.sites_of(chunks)
-    found = segment.postings.counts_at(numbers, sites)
+    found = segment.postings.counts_at(places, sites)
     n = len(chunks)
     n_windows = len(sites) - 2 * n
     head: Floats = found[:, n_windows : n_windows + n] + found[:, n_windows + n :]
     return found[:, :n_windows], head, starts
 
 
-def _holders(segment: Segment, number: int) -> tuple[Chunks, Floats]:
-    """The chunks of a segment that hold a term, ascending, and how often they do."""
-    sites, counts = segment.postings.of(number)
+def _holders(
+    segment: Segment, sites: NDArray[np.int64], counts: NDArray[np.int64]
+) -> tuple[Chunks, Floats]:
+    """The chunks of a segment that hold a term, ascending, and how often they do.
+
+    Args:
+        segment: that has them.
+        sites: that hold the term.
+        counts: how often each does.
+    """
     first, n = segment.chunks_at(sites)
     per_chunk = np.bincount(ranges(first, n), np.repeat(counts, n))
-    chunks = np.flatnonzero(per_chunk)
+    chunks = np.flatnonzero(per_chunk > 0)
     return chunks, per_chunk[chunks].astype(np.float64, copy=False)
 
 

@@ -37,6 +37,15 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Places:
+    """Where the postings of some terms are, each array (n_terms,)."""
+
+    n_sites: Numbers  # that hold the term; 0 for one that is not there
+    posting: Numbers  # postings before its own
+    byte: Numbers  # bytes of packed lists before its own
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Postings:
     """For every term the sites that hold it, ascending, with counts."""
 
@@ -143,75 +152,80 @@ class Postings:
 
     def of(self, number: int) -> tuple[Numbers, Numbers]:
         """Sites and counts of the term with this number."""
-        n, first, at = (int(each[0]) for each in self._places(_numbers([number])))
-        sites = self.layout.unpack(self.packed, _numbers([at]), _numbers([n]))
-        return sites, self.counts.range(first, first + n)
+        return self.at(self.places(_numbers([number])), 0)
+
+    def at(self, places: Places, i: int) -> tuple[Numbers, Numbers]:
+        """Sites and counts of the i-th of some terms."""
+        one = slice(i, i + 1)
+        sites = self.layout.unpack(self.packed, places.byte[one], places.n_sites[one])
+        first = int(places.posting[i])
+        return sites, self.counts.range(first, first + len(sites))
 
     def part(self, first: int, end: int) -> Part:
         """The postings of the terms from `first` to `end`."""
         n_sites = self.holding.range(first, end)
         if not len(n_sites):
             return Part(n_sites, n_sites, n_sites)
-        _, posting, byte = self._places(_numbers([first]))
-        at = byte[0] + offsets(self.layout.sizes(n_sites))[:-1]
-        begin = int(posting[0])
+        place = self.places(_numbers([first]))
+        at = place.byte[0] + offsets(self.layout.sizes(n_sites))[:-1]
+        begin = int(place.posting[0])
         return Part(
             n_sites,
             self.layout.unpack(self.packed, at, n_sites),
             self.counts.range(begin, begin + int(n_sites.sum())),
         )
 
-    def counts_at(self, numbers: Numbers, sites: Numbers) -> NDArray[np.float64]:
-        """How often each term stands at each of some sites, in any order: (n_terms, n_sites).
+    def counts_at(self, places: Places, sites: Numbers) -> NDArray[np.float64]:
+        """How often each of some terms stands at each of some sites: (n_terms, n_sites).
 
         Args:
-            numbers: of terms; -1 for one that nothing holds.
-            sites: (n_sites,), the same one as often as you like.
+            places: of the terms.
+            sites: (n_sites,) in any order, the same one as often as you like.
         """
-        found = np.zeros((len(numbers), len(sites)))
-        known = np.flatnonzero(numbers >= 0)
-        if not len(known) or not len(sites):
+        found = np.zeros((len(places.n_sites), len(sites)))
+        is_list = self.layout.kinds(places.n_sites) > 0
+        if not len(sites):
             return found
-        n, first, at = self._places(numbers[known])
-        is_map = self.layout.kinds(n) == 0
-        for row, begin, byte in zip(known[is_map], first[is_map], at[is_map], strict=True):
-            there, before = self.layout.look_up(self.packed, int(byte), sites)
-            found[row, there] = self.counts.at(begin + before)
-        lists = np.flatnonzero(~is_map)
-        if len(lists):
-            self._count_listed(found, known[lists], n[lists], first[lists], at[lists], sites)
+        for row in np.flatnonzero(~is_list & (places.n_sites > 0)).tolist():
+            there, before = self.layout.look_up(self.packed, int(places.byte[row]), sites)
+            found[row, there] = self.counts.at(int(places.posting[row]) + before)
+        rows = np.flatnonzero(is_list & (places.n_sites > 0))
+        if len(rows):
+            self._count_listed(found, rows, places, sites)
         return found
 
     def _count_listed(
-        self,
-        found: NDArray[np.float64],
-        rows: Numbers,
-        n: Numbers,
-        first: Numbers,
-        at: Numbers,
-        sites: Numbers,
+        self, found: NDArray[np.float64], rows: Numbers, places: Places, sites: Numbers
     ) -> None:
         """`counts_at` for terms whose lists have to be unpacked, all of them together."""
+        n, first = places.n_sites[rows], places.posting[rows]
         column = np.zeros(int(self.n_all[0]), dtype=np.int32)  # by site, from 1
         column[sites] = np.arange(1, len(sites) + 1)
-        columns = column[self.layout.unpack(self.packed, at, n)]
-        hits = np.flatnonzero(columns)
+        columns = column[self.layout.unpack(self.packed, places.byte[rows], n)]
+        hits = np.flatnonzero(columns > 0)
         before = offsets(n)
         term = np.searchsorted(before, hits, side="right") - 1
         counts = self.counts.at(first[term] + hits - before[term])
         found[rows[term], columns[hits] - 1] = counts
-        found[rows] = found[np.ix_(rows, column[sites] - 1)]  # sites asked for more than once
+        same = column[sites] - 1
+        if (same != np.arange(len(sites))).any():  # sites that are asked for more than once
+            found[rows] = found[np.ix_(rows, same)]
 
-    def _places(self, numbers: Numbers) -> tuple[Numbers, Numbers, Numbers]:
-        """Of each term: its sites, the postings and the bytes before its own."""
+    def places(self, numbers: Numbers) -> Places:
+        """Where the postings of some terms are; of number -1, nowhere."""
         block, within = numbers // STRIDE, numbers % STRIDE
+        if not self.n_terms or not len(numbers):
+            return Places(*np.zeros((3, len(numbers)), dtype=np.int64))
         grid = block[:, None] * STRIDE + np.arange(STRIDE)
-        n = self.holding.at(np.minimum(grid, self.n_terms - 1))
+        n = self.holding.at(np.clip(grid, 0, self.n_terms - 1))
         rows = np.arange(len(numbers))
         is_before = np.arange(STRIDE) < within[:, None]
-        postings, n_bytes = np.where(is_before, n, 0), np.where(is_before, self.layout.sizes(n), 0)
-        begin = self.first[:, block]
-        return n[rows, within], begin[0] + postings.sum(axis=1), begin[1] + n_bytes.sum(axis=1)
+        posting, byte = self.first[:, block]
+        return Places(
+            np.where(numbers < 0, 0, n[rows, within]),
+            posting + np.where(is_before, n, 0).sum(axis=1),
+            byte + np.where(is_before, self.layout.sizes(n), 0).sum(axis=1),
+        )
 
     # --- as arrays --------------------------------------------------------------------------
 

@@ -102,7 +102,7 @@ class Layout:
         for kind, lists in _by_kind(kinds, n):
             mine, begin = n[lists], at[lists]
             high, low = self._sizes(mine, kinds[lists])
-            bits = np.unpackbits(_cut(raw, begin, high), bitorder="little")
+            bits = np.unpackbits(_cut(raw, begin, high), bitorder="little").view(np.bool_)
             values = np.flatnonzero(bits) - np.repeat(8 * (np.cumsum(high) - high), mine)
             if kind:
                 low_bits = int(_LOW_BITS[kind])

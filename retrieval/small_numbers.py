@@ -98,7 +98,7 @@ class Counts:
         """The counts from place `first` to `end`."""
         found = np.ones(end - first, dtype=np.int64)
         start = first >> 3
-        bits = np.unpackbits(self.repeats[start : (end + 7) >> 3], bitorder="little")
+        bits = np.unpackbits(self.repeats[start : (end + 7) >> 3], bitorder="little").view(bool)
         repeated = np.flatnonzero(bits[first - 8 * start : end - 8 * start])
         if len(repeated):
             rank = int(self._ranks(np.array([first + repeated[0]]))[0])
@@ -108,7 +108,8 @@ class Counts:
     def at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """The counts at some places: (n,)."""
         found = np.ones(len(places), dtype=np.int64)
-        repeated = np.flatnonzero(self.repeats[places >> 3] >> (places & 7).astype(np.uint8) & 1)
+        bits = self.repeats[places >> 3] >> (places & 7).astype(np.uint8) & 1
+        repeated = np.flatnonzero(bits.view(np.bool_))
         if len(repeated):
             found[repeated] = 2 + self.more.at(self._ranks(places[repeated]))
         return found

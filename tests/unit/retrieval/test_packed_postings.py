@@ -101,7 +101,8 @@ def test_counts_at_sites_are_those_of_the_texts(seed: int) -> None:
     counted = [Counter(text) for text in texts]
     sites = np.array([rng.randrange(len(texts)) for _ in range(50)])
     wanted = [*rng.sample(words, 20), "w0", "no such word"]
-    found = postings.counts_at(postings.find_all([encoded(word) for word in wanted]), sites)
+    numbers = postings.find_all([encoded(word) for word in wanted])
+    found = postings.counts_at(postings.places(numbers), sites)
     assert found.tolist() == [[counted[site][word] for site in sites] for word in wanted]
     for word in wanted:
         number = postings.find(word)
