@@ -19,7 +19,7 @@ LOCKS := requirements.lock requirements-dev.lock
 UNWANTED := ^(torch|torchvision|torchaudio|triton|sentence-transformers|nvidia|cuda)[a-z0-9-]*==
 
 .PHONY: help demo test check coverage quality quality-report format lint types locks lock model clean docs \
-	walk-openai2 walk-node integrations fuzz bench-api bench-memory bench-ingest
+	walk-openai2 walk-node integrations fuzz bench-api bench-memory bench-ingest bench-performance
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -121,6 +121,15 @@ bench-api: $(VENV)/.dev  ## requests a second and latency of metadata and lists
 
 bench-ingest: $(VENV)/.dev  ## what indexing costs, stage by stage, and beside the model alone
 	$(PY) benchmarks/ingest.py $(ARGS)
+
+build/engines/.made: INSTALLED := numpy faiss-cpu qdrant-edge-py hnswlib lancedb apsw sqlite-vec chromadb milvus-lite pymilvus
+build/engines/.made: $(VENV)/.made
+	$(PYTHON) -m venv build/engines
+	build/engines/bin/pip install --quiet $(INSTALLED)
+	@touch $@
+
+bench-performance: $(VENV)/.dev build/engines/.made  ## write docs/PERFORMANCE.md; an hour the first time; ARGS='--parts http --sizes 100000'
+	$(PY) benchmarks/performance.py --sets '$(JUDGED_SETS)' --theirs build/engines/bin/python $(ARGS)
 
 # --- set-up: a second run finds the stamps and takes no time -----------------------------
 
