@@ -94,6 +94,8 @@ class _Writer:
             yield from self._object(schema, about=about)
             return
         quotes = self._select(" ".join([self._question, *about]), self._hits)
+        if kind == "array" and not quotes:  # its name need not be about anything: "quotes"
+            quotes = self._select(self._question, self._hits)
         if kind == "array":
             yield self._text("[")
             for n, quote in enumerate(quotes):

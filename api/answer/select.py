@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -11,10 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from api.answer.evidence import WEIGHTS, BlocksOf, Evidence, gather, signs
+from api.answer.support import MIN_SUPPORT, support, support_signs
 from retrieval.cite import MAX_QUOTE_CHARS, MAX_QUOTE_UNITS, cite
 from retrieval.queries import Citation, Hit
-from retrieval.verify.names import knows, names
-from retrieval.verify.source import Reading
 
 if TYPE_CHECKING:
     from retrieval.embedder import Embedder
@@ -22,18 +20,6 @@ if TYPE_CHECKING:
 MAX_QUOTES = 3
 # A further quote must be this likely beside the first one; less is padding.
 MIN_SHARE = 0.3
-
-# Support, from 0 to 1: a logistic of the quote's cosine, of the question's words that the unit and
-# its headings have, and of its names that no hit has. Not of the hits' scores: what they are
-# depends on the size of the vector store. Fitted on questions with and without an answer.
-_SUPPORT = {"cosine": 6.2, "words_heading": 1.7}
-_UNKNOWN_NAME = -2.1  # for each name of the question that no hit has
-_SUPPORT_SHIFT = -3.1
-# Below it the files "do not tell". Lower and near misses get quoted, higher and answers that
-# share few words with their question get lost.
-MIN_SUPPORT = 0.5
-
-_SIGNS = list(WEIGHTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,34 +47,17 @@ def select(
         return ()
     seen = signs(question, evidence, embedder=embedder)
     odds = seen @ np.array(list(WEIGHTS.values()))
-    unknown = _n_unknown_names(question, hits)
-    support = _support(seen, int(np.argmax(odds)), n_unknown_names=unknown)
-    if support < MIN_SUPPORT:
-        return ()
     runs = best_runs(evidence, odds)
-    return tuple(
-        _citation(evidence, run, support * run.share / runs[0].share, blocks_of) for run in runs
+    chance = support(
+        support_signs(
+            question, evidence, seen, odds, quote=_text(evidence, runs[0]), embedder=embedder
+        )
     )
-
-
-def _n_unknown_names(question: str, hits: Sequence[Hit]) -> int:
-    """How many names of the question stand in no hit, its headings or its file's name."""
-    wanted = [name.folded for name in names(question) if not name.starts_sentence]
-    if not wanted:
-        return 0
-    told = Reading("\n".join(" ".join([h.text, *h.heading_path, h.filename]) for h in hits))
-    known = told.folded_words | {name.folded for name in told.names}
-    return sum(not knows(name, known) for name in wanted)
-
-
-def _support(seen: NDArray[np.float64], best: int, *, n_unknown_names: int) -> float:
-    values = {
-        "cosine": seen[best, _SIGNS.index("cosine")],
-        "words_heading": seen[best, _SIGNS.index("words_heading")],
-    }
-    total = _UNKNOWN_NAME * n_unknown_names
-    total += sum(_SUPPORT[name] * float(value) for name, value in values.items())
-    return 1.0 / (1.0 + math.exp(-(total + _SUPPORT_SHIFT)))
+    if chance < MIN_SUPPORT:
+        return ()
+    return tuple(
+        _citation(evidence, run, chance * run.share / runs[0].share, blocks_of) for run in runs
+    )
 
 
 def best_runs(evidence: Evidence, odds: NDArray[np.float64]) -> list[Run]:
@@ -121,6 +90,10 @@ def _spans(evidence: Evidence) -> Iterator[tuple[int, int]]:
             if end.hit is not start.hit or (last > first and n_chars > MAX_QUOTE_CHARS):
                 break
             yield first, last
+
+
+def _text(evidence: Evidence, run: Run) -> str:
+    return "\n".join(each.text for each in evidence.candidates[run.first : run.last + 1])
 
 
 def _citation(evidence: Evidence, run: Run, score: float, blocks_of: BlocksOf) -> Citation:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -15,25 +14,23 @@ if TYPE_CHECKING:
 
 
 class Structure:
-    """Reads a document's blocks once for all its hits; `blocks` is an `evidence.BlocksOf`."""
+    """Reads the blocks of each hit once; `blocks` is an `evidence.BlocksOf`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._known: dict[tuple[str, str], tuple[Block, ...]] = {}
+        self._known: dict[str, tuple[Block, ...]] = {}
 
     def blocks(self, hit: Hit) -> Sequence[Block]:
         """The blocks that touch the hit; none when its file was deleted meanwhile."""
-        key = (hit.vector_store_id, hit.file_id)
+        key = f"{hit.vector_store_id}:{hit.id}"
         if key not in self._known:
-            self._known[key] = self._read(*key)
-        found = self._known[key]
-        first = bisect_right(found, hit.start_char, key=lambda block: block.end_char)
-        last = bisect_left(found, hit.end_char, key=lambda block: block.start_char)
-        return found[first:last]
+            self._known[key] = self._read(hit)
+        return self._known[key]
 
-    def _read(self, store_id: str, file_id: str) -> tuple[Block, ...]:
+    def _read(self, hit: Hit) -> tuple[Block, ...]:
         try:
             with self._engine.store.read() as view:
-                return view.commits.blocks(view.attachments.number(store_id, file_id))
+                number = view.attachments.number(hit.vector_store_id, hit.file_id)
+                return view.commits.blocks(number, hit.start_char, hit.end_char)
         except NotFound:
             return ()
