@@ -223,7 +223,7 @@ class Worker:
         dead = self._dead(owners)
         if not (may_claim or dead):
             return None
-        with self._store.write() as tables:
+        with self._store.write(durable=False) as tables:  # what is forgotten is claimed anew
             tables.jobs.release(dead)
             return tables.jobs.claim(self.owner, preference)
 
@@ -319,7 +319,7 @@ class Worker:
 
     def _note(self, runs: list[UnderWay]) -> None:
         steps = {run: run.step for run in runs}
-        with self._store.write() as tables:
+        with self._store.write(durable=False) as tables:
             for run, step in steps.items():
                 tables.jobs.note(run.job, step)
                 if run.is_demoted:

@@ -20,6 +20,7 @@ from retrieval.errors import InvalidRequest
 
 # Folders of version control hold no documents; with `hidden`, too, nobody means these.
 _VERSION_CONTROL = frozenset({".git", ".hg", ".svn", ".jj"})
+_FEW_BYTES = 16  # such as the line feed of an __init__.py
 _Identity = tuple[int, int]  # device and inode
 
 
@@ -218,6 +219,8 @@ class Finder:
             return None
         if self._globs and self._leave_out_if(not self._matches(path), "not_matching"):
             return None
+        if self._leave_out_if(_is_blank(location, look.st_size), "empty"):
+            return None
         return FoundFile(location, known_as(path), look.st_size, look.st_mtime_ns)
 
     def _matches(self, path: str) -> bool:
@@ -265,6 +268,18 @@ def _root(path: Path) -> str:
     if not path.is_file():
         raise InvalidRequest(f"There is no file or folder {path}.", param="paths", code=None)
     return os.path.join(os.path.realpath(path.parent), path.name)
+
+
+def _is_blank(location: str, n_bytes: int) -> bool:
+    """Whether a file is empty, or so small that a look at its white space costs nothing."""
+    if n_bytes == 0 or n_bytes > _FEW_BYTES:
+        return n_bytes == 0
+    try:
+        handle = os.open(location, os.O_RDONLY | os.O_NONBLOCK)
+    except OSError:  # whoever reads it will say so
+        return False
+    with open(handle, "rb") as content:  # noqa: PTH123
+        return not content.read(_FEW_BYTES + 1).strip()
 
 
 def _top(root: str, look: os.stat_result) -> _Folder:

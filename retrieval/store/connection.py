@@ -23,7 +23,8 @@ _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # a commit that was answered survives a power cut
     "PRAGMA foreign_keys = ON",
-    "PRAGMA mmap_size = 268435456",  # what is mapped counts as ours; the rest is read as well
+    # What is mapped counts as ours, once for every connection; the rest is read as well.
+    "PRAGMA mmap_size = 67108864",
     "PRAGMA temp_store = MEMORY",
 )
 
@@ -80,21 +81,26 @@ class Store:
             self._return_reader(connection)
 
     @contextlib.contextmanager
-    def write(self) -> Iterator[Tables]:
+    def write(self, *, durable: bool = True) -> Iterator[Tables]:
         """One transaction: durable when the block ends, nothing of it if the block raises.
 
         What has expired was taken out before it began.
+
+        Args:
+            durable: False spares the wait for the disk. It is seen by all at once, and survives
+                a crash of the program; a power cut may take it, with nothing that came after.
 
         Raises:
             StoreBusy: another process held the write lock for `BUSY_TIMEOUT_S`.
         """
         self.expire()
-        with self._transaction() as tables:
+        with self._transaction(durable=durable) as tables:
             yield tables
 
     @contextlib.contextmanager
-    def _transaction(self) -> Iterator[Tables]:
+    def _transaction(self, *, durable: bool = True) -> Iterator[Tables]:
         with self._write_lock, _translated(self._path):
+            self._writer.execute(f"PRAGMA synchronous = {'FULL' if durable else 'NORMAL'}")
             self._writer.execute("BEGIN IMMEDIATE")
             self._writing_thread = threading.get_ident()
             try:

@@ -125,7 +125,7 @@ class Progress:
             "SELECT j.attachment_n, v.id, f.id, f.filename FROM jobs j"
             " JOIN attachments a ON a.n = j.attachment_n JOIN files f ON f.n = a.file_n"
             " JOIN vector_stores v ON v.n = a.vector_store_n"
-            " WHERE j.owner IS NOT NULL ORDER BY j.n"
+            " WHERE j.owner IS NOT NULL ORDER BY +j.n"  # +: not through all that waits
         ).fetchall()
         found = self.of_files([row[0] for row in rows])
         return [AtWork(store, id, name, found[n]) for n, store, id, name in rows]

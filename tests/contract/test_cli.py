@@ -113,15 +113,15 @@ def test_the_data_folder_is_never_indexed_into_itself(sourcebook, tmp_path):
 
 
 def test_files_that_fail_are_named_and_the_others_indexed(sourcebook, folder):
-    (folder / "empty.txt").write_bytes(b"")
+    (folder / "blank.txt").write_text(" " * 100)
     (folder / "broken.pdf").write_bytes(b"%PDF-1.4 nothing")
     done = sourcebook("index", folder, "--store", "n", expect=1)
     assert "2 added, 0 replaced" in done.stdout
     assert "2 failed" in done.stdout
-    assert "empty.txt" in done.stderr
+    assert "blank.txt" in done.stderr
     assert "broken.pdf" in done.stderr
     (row,) = json.loads(sourcebook("stores", "--json").stdout)
-    assert (row["files"], row["failed"], row["in_progress"]) == (2, 1, 0)
+    assert (row["files"], row["failed"], row["in_progress"]) == (2, 2, 0)
 
 
 def test_a_question_is_answered_with_its_source(sourcebook, folder):

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ingest.parse.verbatim import BLANK
+
 COMMAND = Path(sys.executable).with_name("sourcebook")
 
 
@@ -202,7 +204,7 @@ def test_a_wrong_option_is_one_clear_line(index, options, message):
 
 
 def test_quiet_prints_failures_alone(environment, folder):
-    (folder / "empty.txt").touch()
+    (folder / "blank.txt").write_text(" " * 100)
     done = subprocess.run(
         [COMMAND, "index", folder, "--store", "n", "--quiet"],
         env=environment,
@@ -211,12 +213,12 @@ def test_quiet_prints_failures_alone(environment, folder):
         check=False,
     )
     assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.splitlines() == ["  empty.txt: The file is empty: it has 0 bytes."]
+    assert done.stderr.splitlines() == [f"  blank.txt: {BLANK}"]
 
 
 def test_many_failures_are_summed_up_before_they_are_listed(environment, folder):
     for number in range(120):
-        (folder / f"{number}.txt").touch()
+        (folder / f"{number}.txt").write_text(" " * 100)
     done = subprocess.run(
         [COMMAND, "index", folder, "--store", "n"],
         env=environment,
@@ -225,7 +227,7 @@ def test_many_failures_are_summed_up_before_they_are_listed(environment, folder)
         check=False,
     )
     lines = done.stderr.splitlines()
-    assert lines[0] == "  120 × invalid_file: The file is empty: it has 0 bytes."
+    assert lines[0] == f"  120 × invalid_file: {BLANK}"
     assert len(lines) == 102
     assert lines[-1] == "  … and 20 more; --json lists them all."
 

@@ -213,3 +213,13 @@ def test_paths_of_places_that_are_gone_are_known(tree):
     assert finder.path_of(str(tree / "gone" / "x.txt")) == "gone/x.txt"
     assert finder.path_of(str(tree)) == ""
     assert finder.path_of("/elsewhere/x.txt") is None
+
+
+def test_files_without_text_are_counted_and_no_failure(tree):
+    (tree / "__init__.py").touch()
+    (tree / "package.py").write_text("\n \n")
+    (tree / "one.txt").write_text("1")
+    finder = Finder([tree], Selection())
+    assert "one.txt" in [file.path for file in finder.find()]
+    assert finder.left_out["empty"] == 2
+    assert not finder.failures
