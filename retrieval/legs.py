@@ -3,6 +3,10 @@
 Each leg finds its best candidates and says how much a chunk that it did not find could score at
 most; while that could still change the wanted ones, both look deeper. So neither the plan nor the
 number of segments can change a ranking, only its cost.
+
+Where windows are found by their codes, in large stores, that bound is as good as certain and no
+more, and it is asked for the first places alone: those below them, which the rankers that follow
+choose from, are the best of what was seen. See decision 0020.
 """
 
 from __future__ import annotations
@@ -21,7 +25,9 @@ from retrieval.queries import HybridWeights
 from retrieval.view import Allowed, View
 
 FIRST_DEPTH = 128  # windows of the dense leg, chunks of the keyword leg
+_CODED_DEPTH = 512  # the same by codes: a second look costs more than depth does there
 _DEEPER = 4
+_SURE = 20  # places of the first ranking that nothing unseen may change, where codes are used
 # How far down reciprocal ranks look in each leg; fixed, since ranks from deeper down would
 # move the fused order.
 RRF_DEPTH = 200
@@ -47,15 +53,22 @@ class Legs:
             scale: of BM25; by itself the one that fits the text.
         """
         scale = self.words.scale if scale is None else scale
-        k = FIRST_DEPTH
+        n_sure, k = (min(n, _SURE), _CODED_DEPTH) if self._by_codes else (n, FIRST_DEPTH)
         while True:
             seen = self._collect(vector, k)
             best = seen.best(fuse.blend(seen.dense, seen.keyword, scale=scale), n)
             rest = np.array([seen.dense_rest]), np.array([seen.keyword_rest])
             unseen = fuse.blend(*rest, scale=scale)[0]
-            if seen.is_all or (len(best.chunks) == n and best.fused[-1] > unseen):
+            if seen.is_all or (len(best.chunks) == n and best.fused[n_sure - 1] > unseen):
                 return best
             k *= _DEEPER
+
+    @property
+    def _by_codes(self) -> bool:
+        """Whether windows may be found by their codes."""
+        if self.plan.exact or self.plan.kind not in ("scan", "open"):
+            return False
+        return any(live.codes for live in self.view.segments)
 
     def by_ranks(
         self, vector: NDArray[np.float32], weights: HybridWeights, *, n: int
