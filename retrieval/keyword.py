@@ -33,6 +33,7 @@ SCALE = 3.0  # see `Keywords.scale`
 # at; of others the terms' postings are gone through.
 _FEW_CHUNKS = 256
 _FEW_SHARE = 1 / 32
+_FEW_POSTINGS = 1 << 18  # gone through at once, with no thought of what could be left out
 _MAX_CELLS = 1 << 20  # terms times sites that are looked up at once
 _MAX_IN_QUESTION = 1024  # chunks for which frequent terms are looked up one by one, or 8 k
 _ROUNDING = 1e-9  # sums in another order may differ by less than this share
@@ -95,7 +96,11 @@ class Keywords:
         chunks = np.concatenate([np.empty(0, np.int64), *(each for each, _ in looked_at)])
         exact = np.concatenate([np.empty(0), *(each for _, each in looked_at)])
         is_all = True
-        if many:
+        if many and sum(int(self.places[i].n_sites.sum()) for i in many) <= _FEW_POSTINGS:
+            looked_at = [self._gone_through(i) for i in many]
+            chunks = np.concatenate([chunks, *(each for each, _ in looked_at)])
+            exact = np.concatenate([exact, *(each for _, each in looked_at)])
+        elif many:
             found, is_all = self._promising(many, exact, k)
             chunks = np.concatenate([chunks, found])
             exact = np.concatenate([exact, self.at(found)])
@@ -119,6 +124,25 @@ class Keywords:
         chunks = segment.chunks_of(np.flatnonzero(self.allowed[i].files))
         chunks += self.view.chunk_base[i]
         return chunks, self.at(chunks)
+
+    def _gone_through(self, i: int) -> tuple[Chunks, Floats]:
+        """The allowed chunks of a segment that match, and their BM25, by all postings at once."""
+        segment, places = self.view.segments[i].segment, self.places[i]
+        sites, counts = segment.postings.all_at(places)
+        first, n = segment.chunks_at(sites)
+        first += np.repeat(np.arange(len(places.n_sites)) * segment.n_chunks, places.n_sites)
+        of_pair = np.bincount(ranges(first, n), np.repeat(counts, n))  # of term and chunk
+        pairs = np.flatnonzero(of_pair > 0)
+        term, chunks = np.divmod(pairs, segment.n_chunks)
+        if self.allowed[i].n_chunks < segment.n_chunks:
+            kept = self.allowed[i].chunks[chunks]
+            pairs, term, chunks = pairs[kept], term[kept], chunks[kept]
+        norms = self._norms(segment, np.arange(segment.n_chunks))[chunks]
+        times = of_pair[pairs]
+        # One after the other, so each chunk's terms are added in their order.
+        sums = np.bincount(chunks, self.weights[term] * (times / (times + norms)))
+        found = np.flatnonzero(sums > 0).astype(np.int64, copy=False)
+        return found + self.view.chunk_base[i], sums[found].astype(np.float64, copy=False)
 
     def _promising(self, segments: Sequence[int], others: Floats, k: int) -> tuple[Chunks, bool]:
         """Chunks of some segments, the `k` best of them and of `others` (BM25) among them.

@@ -157,9 +157,12 @@ class Postings:
     def at(self, places: Places, i: int) -> tuple[Numbers, Numbers]:
         """Sites and counts of the i-th of some terms."""
         one = slice(i, i + 1)
-        sites = self.layout.unpack(self.packed, places.byte[one], places.n_sites[one])
-        first = int(places.posting[i])
-        return sites, self.counts.range(first, first + len(sites))
+        return self.all_at(Places(places.n_sites[one], places.posting[one], places.byte[one]))
+
+    def all_at(self, places: Places) -> tuple[Numbers, Numbers]:
+        """Sites and counts of some terms, one after the other."""
+        sites = self.layout.unpack(self.packed, places.byte, places.n_sites)
+        return sites, self.counts.runs(places.posting, places.n_sites)
 
     def part(self, first: int, end: int) -> Part:
         """The postings of the terms from `first` to `end`."""

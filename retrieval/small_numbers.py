@@ -96,13 +96,21 @@ class Counts:
 
     def range(self, first: int, end: int) -> NDArray[np.int64]:
         """The counts from place `first` to `end`."""
-        found = np.ones(end - first, dtype=np.int64)
-        start = first >> 3
-        bits = np.unpackbits(self.repeats[start : (end + 7) >> 3], bitorder="little").view(bool)
-        repeated = np.flatnonzero(bits[first - 8 * start : end - 8 * start])
+        return self.runs(np.array([first]), np.array([end - first]))
+
+    def runs(self, first: NDArray[np.int64], n: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The counts from place first[i], n[i] of them, for each i, end to end."""
+        first, n = first[n > 0], n[n > 0]
+        ends = np.cumsum(n)
+        found = np.ones(int(ends[-1]) if len(n) else 0, dtype=np.int64)
+        n_bytes = ((first + n + 7) >> 3) - (first >> 3)
+        bits = np.unpackbits(self.repeats[_runs(first >> 3, n_bytes)], bitorder="little")
+        shift = 8 * (np.cumsum(n_bytes) - n_bytes) + (first & 7)
+        repeated = np.flatnonzero(bits[_runs(shift, n)].view(np.bool_))
         if len(repeated):
-            rank = int(self._ranks(np.array([first + repeated[0]]))[0])
-            found[repeated] = 2 + self.more.range(rank, rank + len(repeated))
+            before = np.searchsorted(repeated, ends - n)  # repeats in the runs before
+            each = np.diff(np.append(before, len(repeated)))
+            found[repeated] = 2 + self.more.at(_runs(self._ranks(first), each))
         return found
 
     def at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -136,3 +144,12 @@ class Counts:
         """What `arrays` gave, read back."""
         more = SmallNumbers.of_arrays(arrays, f"{name}.more", is_half=True)
         return cls(arrays[f"{name}.repeats"], arrays[f"{name}.before"], more)
+
+
+def _runs(first: NDArray[np.int64], n: NDArray[np.int64]) -> NDArray[np.int64]:
+    if len(n) == 1:
+        return np.arange(int(first[0]), int(first[0] + n[0]))
+    ends = np.cumsum(n)
+    places: NDArray[np.int64] = np.repeat(first - (ends - n), n)
+    places += np.arange(len(places))
+    return places
