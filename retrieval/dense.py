@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from retrieval.nearest import nearest
 from retrieval.plan import Plan
 from retrieval.postings import offsets, ranges
-from retrieval.rows import READS, products
+from retrieval.rows import products
 from retrieval.segment import Segment
 from retrieval.types import Vectors
 from retrieval.view import Allowed, View
@@ -77,10 +77,8 @@ def scores(
 ) -> NDArray[np.float64]:
     """Exact score of each chunk, over all its windows: (n,), cosines within rounding."""
     found = np.empty(len(chunks), dtype=np.float64)
-    n_rows = int(sum(s.chunk_n_windows[local].sum() for s, _, local in view.by_segment(chunks)))
-    READS.note((s.segment.vectors for s in view.segments), n_runs=len(chunks), n_rows=n_rows)
     for segment, positions, local in view.by_segment(chunks):
-        sims, starts, n = _window_sims(segment, local, vector)
+        sims, starts, n = _window_sims(segment, local, vector, kept=view.keeps_rows)
         best = np.maximum.reduceat(sims, starts) if len(starts) else sims
         mean = np.add.reduceat(sims, starts) / n if len(starts) else sims
         found[positions] = BEST_SHARE * best + (1 - BEST_SHARE) * mean
@@ -103,7 +101,7 @@ class Sims:
         start = offsets(n)[:-1]
         windows = np.empty(int(n.sum()), dtype=np.float64)
         for segment, positions, local in view.by_segment(chunks):
-            sims, _, sizes = _window_sims(segment, local, vector)
+            sims, _, sizes = _window_sims(segment, local, vector, kept=view.keeps_rows)
             windows[ranges(start[positions], sizes)] = sims
         return cls(windows, start)
 
@@ -117,7 +115,7 @@ def best_windows(view: View, chunks: NDArray[np.int64], vector: NDArray[np.float
     """The vector of each chunk's window that is nearest to `vector`: (n, dim)."""
     rows = np.empty((len(chunks), len(vector)), dtype=np.float32)
     for segment, positions, local in view.by_segment(chunks):
-        sims, starts, n = _window_sims(segment, local, vector)
+        sims, starts, n = _window_sims(segment, local, vector, kept=view.keeps_rows)
         for position, chunk, start, size in zip(positions, local, starts, n, strict=True):
             best = int(np.argmax(sims[start : start + size]))
             rows[position] = segment.vectors[segment.chunk_window[chunk] + best]
@@ -125,15 +123,15 @@ def best_windows(view: View, chunks: NDArray[np.int64], vector: NDArray[np.float
 
 
 def _window_sims(
-    segment: Segment, chunks: NDArray[np.int64], vector: NDArray[np.float32]
+    segment: Segment, chunks: NDArray[np.int64], vector: NDArray[np.float32], *, kept: bool
 ) -> tuple[NDArray[np.float64], NDArray[np.int64], NDArray[np.int64]]:
     """Cosines of the chunks' windows end to end, where each chunk's start, how many it has."""
     n = segment.chunk_n_windows[chunks].astype(np.int64)
     windows = ranges(segment.chunk_window[chunks], n)
     query = np.ascontiguousarray(vector, dtype=np.float32)
     if (windows[1:] > windows[:-1]).all():
-        sims = products(segment.vectors, windows, query)
+        sims = products(segment.vectors, windows, query, kept=kept)
     else:
         distinct, where = np.unique(windows, return_inverse=True)  # overlapping chunks share them
-        sims = products(segment.vectors, distinct, query)[where]
+        sims = products(segment.vectors, distinct, query, kept=kept)[where]
     return sims.astype(np.float64), offsets(n)[:-1], n

@@ -15,9 +15,10 @@ import faiss
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval import packed
 from retrieval.codes import Codes
 from retrieval.plan import Plan
-from retrieval.rows import READS, products
+from retrieval.rows import products
 from retrieval.segment import Segment
 from retrieval.view import Allowed, View
 
@@ -63,7 +64,7 @@ def nearest(
         for live, mask in zip(view.segments, allowed, strict=True)
     ]
     plain = [
-        _NOTHING if codes else _scanned(mask, query, k=k)
+        _NOTHING if codes else _scanned(mask, query, k=k, kept=view.keeps_rows)
         for codes, mask in zip(coded, allowed, strict=True)
     ]
     n_read = max(_READ_LEAST, _READ_EACH * k)
@@ -78,7 +79,7 @@ def nearest(
     if not any(coded):
         return _joined(plain, [_NOTHING] * len(plain), k=k, outcome="all by rows")
     rest = [
-        _scanned(mask, query, k=k) if codes else _NOTHING
+        _scanned(mask, query, k=k, kept=view.keeps_rows) if codes else _NOTHING
         for codes, mask in zip(coded, allowed, strict=True)
     ]
     outcome = f"{n_read // _DEEPER} by codes did not stand clear, so all by rows"
@@ -118,10 +119,10 @@ class _Estimated:
     def read(self, view: View, query: NDArray[np.float32]) -> list[Found]:
         """With their exact products."""
         rows = [live.segment.vectors for live in view.segments]
-        n = sum(map(len, self.windows))
-        READS.note(rows, n_runs=n, n_rows=n)
         return [
-            (windows, products(each, windows, query)) if len(windows) else _NOTHING
+            (windows, products(each, windows, query, kept=view.keeps_rows))
+            if len(windows)
+            else _NOTHING
             for each, windows in zip(rows, self.windows, strict=True)
         ]
 
@@ -139,17 +140,18 @@ def _joined(plain: Sequence[Found], read: Sequence[Found], *, k: int, outcome: s
     return Near(found, cut, outcome)
 
 
-def _scanned(mask: Allowed, query: NDArray[np.float32], *, k: int) -> Found:
+def _scanned(mask: Allowed, query: NDArray[np.float32], *, k: int, kept: bool) -> Found:
     """The k nearest allowed windows of a segment, or all where that is no more work."""
     segment = mask.segment
     if not mask.n_windows:
         return _NOTHING
     if mask.n_windows <= max(k, _SKIP_SHARE * segment.n_windows):
         windows = mask.windows()
-        READS.note([segment.vectors], n_runs=int(mask.files.sum()), n_rows=len(windows))
-        return windows, products(segment.vectors, windows, query)
-    READS.note([segment.vectors], n_runs=1, n_rows=segment.n_windows)
-    return _passed_over(segment, mask, query, k=k)
+        return windows, products(segment.vectors, windows, query, kept=kept)
+    found = _passed_over(segment, mask, query, k=k)
+    if not kept:
+        packed.let_go(segment.vectors, alone=True)
+    return found
 
 
 def _passed_over(segment: Segment, mask: Allowed, query: NDArray[np.float32], *, k: int) -> Found:

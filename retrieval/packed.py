@@ -8,11 +8,13 @@ them aligned. Index files are derived: whoever finds one damaged throws it away.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import mmap
 import os
 import struct
 import tempfile
+import weakref
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -28,6 +30,8 @@ VERSION = 3  # raise it with every change of this layout or of what the arrays m
 _PREFIX = struct.Struct("<8sQI")
 _ALIGN_BYTES = 64
 _LARGE_BYTES = 16 << 20
+CHECKED = ".checked"  # ends the name of the note that a file was
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")  # of Linux; elsewhere every opening checks
 _ROWS_AT_ONCE = 8192
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -81,21 +85,72 @@ def _aligned(offset: int) -> int:
 def read(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
     """Read-only arrays mapped from `path`, and the meta that was written with them.
 
-    Every byte is checked once, at memory speed; the pages stay in the system's cache.
+    Every byte is checked once, at memory speed; the pages stay in the system's cache. Of a large
+    file that is noted beside it, so that it is done once in the time that the machine is up: what
+    a power cut may do to files that were not synced cannot happen later.
 
     Raises:
         CorruptStore: missing, cut short, or not what was written.
         IncompatibleStore: of another format version.
     """
     try:
-        data = np.memmap(path, dtype=np.uint8, mode="r")
+        with path.open("rb") as file:
+            data = np.memmap(file, dtype=np.uint8, mode="r")
+            _keep_open(data, file.fileno())
     except (OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
         raise CorruptStore(str(path), expected="an index file", found=str(error)) from error
     header, body = _header(path, data)
-    arrays = {name: _array(path, body, name, entry) for name, entry in header["arrays"].items()}
-    if len(data) >= _LARGE_BYTES:
+    is_large = len(data) >= _LARGE_BYTES
+    check = not (is_large and _was_checked(path))
+    arrays = {
+        name: _array(path, body, name, entry, check=check)
+        for name, entry in header["arrays"].items()
+    }
+    if is_large and check:
         let_go(data)
+        note_checked(path)
     return arrays, header["meta"]
+
+
+def note_checked(path: Path) -> None:
+    """Note that a file is what was written, as long as it and the machine stay as they are."""
+    state = _state(path)
+    if state:
+        with contextlib.suppress(OSError):  # then it is checked again
+            path.with_name(path.name + CHECKED).write_text(state, encoding="ascii")
+
+
+def _was_checked(path: Path) -> bool:
+    try:
+        noted = path.with_name(path.name + CHECKED).read_text(encoding="ascii")
+    except (OSError, ValueError):
+        return False
+    return bool(noted) and noted == _state(path)
+
+
+def _state(path: Path) -> str:
+    """Which bytes a file has, as far as the system tells; empty where it does not."""
+    try:
+        found, boot = path.stat(), _BOOT_ID.read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+    return f"{boot} {found.st_ino} {found.st_size} {found.st_mtime_ns}"
+
+
+def _keep_open(data: NDArray[np.uint8], handle: int) -> None:
+    """Let the file be read, not only mapped, for as long as the array lives."""
+    kept = os.dup(handle)
+    weakref.finalize(data, os.close, kept)
+    data.handle = kept  # type: ignore[attr-defined]
+
+
+def place(array: NDArray[Any]) -> tuple[int, int] | None:
+    """Where an array is in an open file: its handle and the offset; None for one in memory."""
+    whole: Any = array
+    while isinstance(whole.base, np.ndarray):
+        whole = whole.base
+    handle = getattr(whole, "handle", None)
+    return None if handle is None else (handle, array.ctypes.data - whole.ctypes.data)
 
 
 def gathered(
@@ -163,11 +218,13 @@ def _header(path: Path, data: NDArray[np.uint8]) -> tuple[dict[str, Any], NDArra
     return json.loads(raw), data[_aligned(_PREFIX.size + n_bytes) :]
 
 
-def _array(path: Path, body: NDArray[np.uint8], name: str, entry: list[Any]) -> NDArray[Any]:
+def _array(
+    path: Path, body: NDArray[np.uint8], name: str, entry: list[Any], *, check: bool
+) -> NDArray[Any]:
     dtype, shape, start, crc = entry
     n_bytes = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize
     raw = body[start : start + n_bytes]
-    if len(raw) != n_bytes or zlib.crc32(raw.data) != crc:
+    if len(raw) != n_bytes or (check and zlib.crc32(raw.data) != crc):
         raise CorruptStore(str(path), expected=f"array {name!r}", found="other bytes")
     array: NDArray[Any] = np.asarray(raw).view(dtype).reshape(shape)
     return array

@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterable
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval import packed
+from retrieval.errors import CorruptStore
 from retrieval.types import Vectors
 
-# Rows of a vector store this large altogether stay mapped once they were read: 174,000 windows of
-# 384 dimensions. Of larger ones the pages go back to the system's cache whenever so much was read.
+# Rows of a vector store this large altogether are read where they are mapped, and stay: 174,000
+# windows of 384 dimensions. Those of larger ones are read from the file: a row takes a microsecond,
+# where mapping the 16 pages around it and letting them go again takes four; see decision 0020.
 KEPT_BYTES = 256 << 20
-_LET_GO_EVERY_BYTES = 48 << 20
-_FAULT_BYTES = 64 << 10  # what the system maps around a page that is read
+_BUFFER_BYTES = 1 << 20  # for each thread; so much is still in the processor's cache when used
 
 
 def products(
-    vectors: Vectors, windows: NDArray[np.int64], vector: NDArray[np.float32]
+    vectors: Vectors, windows: NDArray[np.int64], vector: NDArray[np.float32], *, kept: bool
 ) -> NDArray[np.float32]:
     """The product of `vector` with some rows, one by one: (n,).
 
@@ -29,45 +30,70 @@ def products(
 
     Args:
         vectors: (n_w, dim), contiguous rows.
-        windows: (n,) rows.
+        windows: (n,) rows; best ascending.
         vector: (dim,), contiguous.
+        kept: whether mapped rows may stay in memory.
     """
-    found = np.empty(len(windows), dtype=np.float32)
-    if len(windows):
-        windows = np.ascontiguousarray(windows, dtype=np.int64)
+    windows = np.ascontiguousarray(windows, dtype=np.int64)
+    place = None if kept else packed.place(vectors)
+    if place is None:
+        return _products(vectors, windows, vector)
+    buffer, found = _buffer(vectors.shape[1]), np.empty(len(windows), dtype=np.float32)
+    for start in range(0, len(windows), len(buffer)):
+        wanted = windows[start : start + len(buffer)]
+        _read(wanted, place, buffer)
+        own = np.arange(len(wanted))
+        found[start : start + len(wanted)] = _products(buffer, own, vector)
+    return found
+
+
+def _products(
+    rows: Vectors, numbers: NDArray[np.int64], vector: NDArray[np.float32]
+) -> NDArray[np.float32]:
+    found = np.empty(len(numbers), dtype=np.float32)
+    if len(numbers):
         faiss.omp_set_num_threads(1)  # of this thread: waking others costs more than the work
         faiss.fvec_inner_products_by_idx(  # type: ignore[attr-defined]
             faiss.swig_ptr(found),
             faiss.swig_ptr(vector),
-            faiss.swig_ptr(vectors),
-            faiss.swig_ptr(windows),
-            vectors.shape[1],
+            faiss.swig_ptr(rows),
+            faiss.swig_ptr(numbers),
+            rows.shape[1],
             1,
-            len(windows),
+            len(numbers),
         )
     return found
 
 
-class Reads:
-    """Counts what was read of rows too many to stay, and lets them go in time."""
+def _read(windows: NDArray[np.int64], place: tuple[int, int], buffer: Vectors) -> None:
+    """Put rows of an open file into the buffer, those that stand together in one go."""
+    handle, offset = place
+    n_bytes = buffer.strides[0]
+    into = buffer.reshape(-1).view(np.uint8).data
+    breaks = np.flatnonzero(np.diff(windows) != 1) + 1
+    starts = [0, *breaks.tolist()]
+    firsts = (windows[starts] * n_bytes + offset).tolist()
+    for first, start, end in zip(firsts, starts, [*starts[1:], len(windows)], strict=True):
+        part = into[start * n_bytes : end * n_bytes]
+        n_read = os.preadv(handle, [part], first)
+        if n_read != len(part):  # cut short while it was open
+            raise CorruptStore("rows", expected=f"{len(part)} bytes", found=f"{n_read}")
+
+
+class _Buffers(threading.local):
+    """One for each thread and length of vectors."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._n_bytes = 0
-
-    def note(self, rows: Iterable[Vectors], *, n_runs: int, n_rows: int) -> None:
-        """Note that `n_rows` were read, in `n_runs` places, of segments with these rows."""
-        rows = list(rows)
-        if sum(each.nbytes for each in rows) <= KEPT_BYTES or not rows:
-            return
-        n_bytes = n_runs * _FAULT_BYTES + n_rows * rows[0].strides[0]
-        with self._lock:
-            self._n_bytes += n_bytes
-            if self._n_bytes < _LET_GO_EVERY_BYTES:
-                return
-            self._n_bytes = 0
-        for each in rows:
-            packed.let_go(each, alone=True)
+        self.by_dim: dict[int, Vectors] = {}
 
 
-READS = Reads()
+_BUFFERS = _Buffers()
+
+
+def _buffer(dim: int) -> Vectors:
+    """(n, dim), which the next call in this thread writes over."""
+    found = _BUFFERS.by_dim.get(dim)
+    if found is None:
+        n_rows = max(1, _BUFFER_BYTES // (4 * dim))
+        found = _BUFFERS.by_dim[dim] = np.empty((n_rows, dim), dtype=np.float32)
+    return found

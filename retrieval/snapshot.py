@@ -31,6 +31,7 @@ from retrieval.view import DEAD, LiveSegment, View
 __all__ = ["Reader", "StoreIndex", "View"]
 
 SNAPSHOT_FILE = "snapshot.index"
+KINDS = {".segment", ".codes"}  # files named by a segment; notes on them have a suffix more
 # Commits merge small segments at once, larger ones wait for `fold`: so a commit never waits
 # for long. 4,000 windows merge in 0.1 s.
 _MERGE_MAX_WINDOWS = 4096
@@ -363,8 +364,9 @@ class StoreIndex:
         self._distrusts_disk = False
         held = {id(live.segment) for live in view.segments}
         self._names = {key: value for key, value in self._names.items() if key in held}
-        for path in [*folder.glob("*.segment"), *folder.glob("*.codes")]:
-            if path.with_suffix(".segment").name not in names:
+        stems = {Path(name).stem for name in names}
+        for path in folder.iterdir():
+            if KINDS & set(path.suffixes) and path.name.split(".")[0] not in stems:
                 path.unlink(missing_ok=True)
 
     def _saved(self, live: LiveSegment, folder: Path, *, again: bool) -> str:

@@ -19,6 +19,7 @@ from retrieval.filters import Filter, mask
 from retrieval.language import ENGLISH, LANGUAGES
 from retrieval.plan import DEFAULT, Tuning
 from retrieval.roster import Roster
+from retrieval.rows import KEPT_BYTES
 from retrieval.segment import Segment
 from retrieval.types import FileChange
 
@@ -159,6 +160,7 @@ class View:
         "chunk_base",
         "columns",
         "idf",
+        "keeps_rows",
         "languages",
         "n_chunks",
         "n_windows",
@@ -185,6 +187,8 @@ class View:
         self.n_windows = sum(live.live.n_windows for live in segments)
         self.n_chunks = sum(live.live.n_chunks for live in segments)
         self.languages = _languages(segments)
+        # Whether rows that were read may stay in memory, see `retrieval.rows`.
+        self.keeps_rows = sum(live.segment.vectors.nbytes for live in segments) <= KEPT_BYTES
         self.idf: dict[str, float] = {}  # of terms that were asked for, see `keyword.idf`
 
     @property

@@ -9,7 +9,7 @@ import pytest
 from memory_store import EMBEDDER, STORE_ID, MemoryStore
 from numpy.typing import NDArray
 
-from retrieval import dense
+from retrieval import dense, packed
 from retrieval.codes import LIST_WINDOWS, Codes, codes_path, lists_of, n_parts
 from retrieval.filters import parse_filter
 from retrieval.plan import Tuning, plan
@@ -75,7 +75,7 @@ def test_error_is_what_estimates_stray() -> None:
     vectors, query = topical(3000), topical(1, seed=5)[0]
     codes = coded(vectors)
     found, estimates = codes.nearest(query, k=3000)
-    strayed = products(vectors, found, query) - estimates
+    strayed = products(vectors, found, query, kept=True) - estimates
     assert 0.5 * codes.error < strayed.std() < 2 * codes.error
 
 
@@ -197,3 +197,15 @@ def test_codes_go_with_their_segment_and_stay_with_attributes(tmp_path: Path) ->
     index.catch_up(store)
     index.save(tmp_path)
     assert [path for path in tmp_path.glob("*.codes") if path == first] == []
+
+
+@pytest.mark.parametrize("n", [0, 1, 7, 900])
+def test_rows_read_from_a_file_give_the_same_bits_as_mapped_ones(n: int, tmp_path: Path) -> None:
+    vectors, query = topical(2000, dim=1024), topical(1, dim=1024, seed=11)[0]
+    packed.write(tmp_path / "a", {"before": np.arange(5), "rows": vectors}, {})
+    mapped = packed.read(tmp_path / "a")[0]["rows"]
+    windows = np.sort(np.random.default_rng(12).choice(2000, n, replace=False))
+    windows[n // 2 :] = np.arange(n - n // 2) + 500  # some side by side
+    kept = products(mapped, windows, query, kept=True)
+    assert np.array_equal(products(mapped, windows, query, kept=False), kept)
+    assert np.array_equal(products(vectors, windows, query, kept=False), kept)

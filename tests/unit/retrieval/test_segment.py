@@ -165,3 +165,38 @@ def test_any_flipped_byte_is_noticed(tmp_path: Path) -> None:
         path.write_bytes(raw[:i] + bytes([raw[i] ^ 1]) + raw[i + 1 :])
         with pytest.raises((CorruptStore, IncompatibleStore)):
             packed.read(path)
+
+
+def test_large_file_is_checked_once_and_again_when_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed, "_LARGE_BYTES", 0)
+    path = tmp_path / "file"
+    packed.write(path, {"a": np.arange(1000)}, {})
+    packed.read(path)
+    note = path.with_name("file" + packed.CHECKED)
+    if not note.exists():
+        pytest.skip("the system does not tell one start of the machine from another")
+    raw = bytearray(path.read_bytes())
+    raw[-7] ^= 1
+    path.write_bytes(raw)
+    with pytest.raises(CorruptStore):
+        packed.read(path)
+
+
+def test_note_of_another_start_of_the_machine_is_not_believed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(packed, "_LARGE_BYTES", 0)
+    boot, path = tmp_path / "boot", tmp_path / "file"
+    monkeypatch.setattr(packed, "_BOOT_ID", boot)
+    boot.write_text("first", encoding="ascii")
+    packed.write(path, {"a": np.arange(1000)}, {})
+    raw = bytearray(path.read_bytes())
+    raw[-7] ^= 1
+    path.write_bytes(raw)
+    packed.note_checked(path)
+    packed.read(path)  # as after a power cut, before anything was started again
+    boot.write_text("second", encoding="ascii")
+    with pytest.raises(CorruptStore):
+        packed.read(path)
