@@ -244,11 +244,12 @@ class Engine(Resources):
         self, view: Tables, store: VectorStore, query: Query, calibration: Calibration | None
     ) -> tuple[View, Run]:
         embedder = self.embedder_of(store.id, store.model_id)
+        begun = self.queries_of(embedder).begin(() if query.rewrite else query.texts)
         index = self._indexes.view(view.commits, store.id, model_id=embedder.id)
         made = run(
             view.commits,
             index,
-            self.queries_of(embedder),
+            begun,
             query,
             vector_store_id=store.id,
             reranker=self.reranker,

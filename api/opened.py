@@ -66,6 +66,8 @@ class Opened:
                 self._worker.close()
                 self._worker = None
         self.touches.close()
+        for queries in self._queries.values():
+            queries.close()
         self._indexes.save()
         self.store.close()
 

@@ -2,14 +2,15 @@
 
 A core runs one text at a time, so of many concurrent queries most wait. Those of equal length
 that have come to wait by the time a core is free run as one: at 8 tokens that halves what a text
-costs. A query that comes alone runs at once, in its caller's own thread.
+costs. A query that comes alone runs at once; while it does, its search can look at its words.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
@@ -53,6 +54,25 @@ class QueryEmbedding:
         self._lock = threading.Lock()
         self._known: OrderedDict[str, Vector] = OrderedDict()  # the latest used last
         self._together = _Together(embedder) if isinstance(embedder, Batching) else None
+        self._beside: ThreadPoolExecutor | None = None
+
+    def close(self) -> None:
+        """End the threads."""
+        with self._lock:
+            beside, self._beside = self._beside, None
+        if beside is not None:
+            beside.shutdown()
+
+    def begin(self, texts: Sequence[str]) -> Begun:
+        """Start on the first of some texts, where cores are free; the others come when asked for."""
+        if not texts or self._together is None or not self._together.is_idle:
+            return Begun(self, {})
+        with self._lock:
+            if texts[0] in self._known:
+                return Begun(self, {})
+            if self._beside is None:
+                self._beside = ThreadPoolExecutor(n_cores(), "query")
+            return Begun(self, {texts[0]: self._beside.submit(self.embed_query, texts[0])})
 
     def embed_query(self, text: str) -> Vector:
         """See `Embedder.embed_query`."""
@@ -70,6 +90,19 @@ class QueryEmbedding:
                 while len(self._known) > self._n_remembered:
                     self._known.popitem(last=False)
         return made
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Begun:
+    """What one search embeds with: its text is on the way already."""
+
+    queries: QueryEmbedding
+    coming: Mapping[str, Future[Vector]]
+
+    def embed_query(self, text: str) -> Vector:
+        """See `Embedder.embed_query`."""
+        coming = self.coming.get(text)
+        return self.queries.embed_query(text) if coming is None else coming.result()
 
 
 @dataclass(slots=True, eq=False)
@@ -92,8 +125,13 @@ class _Together:
     def __init__(self, embedder: Batching) -> None:
         self._embedder = embedder
         self._lock = threading.Lock()
-        self._n_free = n_cores()
+        self._n_cores = self._n_free = n_cores()
         self._queue: deque[_Waiting] = deque()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing runs; by the time one acts on it that may have changed."""
+        return self._n_free == self._n_cores
 
     def embed(self, text: str) -> Vector:
         """(dim,), unit."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retrieval.embedder import DEFAULT_MODEL, HashEmbedder, load_embedder, n_cores
+from retrieval.embedder import DEFAULT_MODEL, HashEmbedder, load_embedder
 from retrieval.query_embedding import QueryEmbedding
 
 
@@ -67,8 +67,14 @@ def test_vectors_are_those_of_the_embedder_whatever_goes_along(minilm):
     assert np.abs(np.stack(made) - np.stack(alone)).max() < 1e-5
 
 
-def test_those_of_one_length_that_wait_run_together():
-    slow, n = Slow(), n_cores()
+@pytest.fixture
+def one_core(monkeypatch):
+    monkeypatch.setattr("retrieval.query_embedding.n_cores", lambda: 1)
+    return 1
+
+
+def test_those_of_one_length_that_wait_run_together(one_core):
+    slow, n = Slow(), one_core
     queries = QueryEmbedding(slow, n_remembered=0)
     with ThreadPoolExecutor(n + 4) as threads:
         first = [threads.submit(queries.embed_query, "abc") for _ in range(n)]
@@ -82,11 +88,11 @@ def test_those_of_one_length_that_wait_run_together():
             slow.go_on.release()
         assert [f.result(30)[1] for f in first] == [3] * n
         assert [chr(int(f.result(30)[0])) for f in later] == ["d", "e", "f", "g"]
-    assert slow.runs[n:] in ([["dd", "ff", "gg"], ["eee"]], [["eee"], ["dd", "ff", "gg"]])
+    assert slow.runs == [["abc"], ["dd", "ff", "gg"], ["eee"]]
 
 
-def test_a_run_takes_no_more_tokens_than_the_model_wants():
-    slow, n = Slow(), n_cores()
+def test_a_run_takes_no_more_tokens_than_the_model_wants(one_core):
+    slow, n = Slow(), one_core
     queries = QueryEmbedding(slow, n_remembered=0)
     with ThreadPoolExecutor(n + 5) as threads:
         first = [threads.submit(queries.embed_query, "a") for _ in range(n)]
@@ -101,8 +107,8 @@ def test_a_run_takes_no_more_tokens_than_the_model_wants():
     assert max(map(len, slow.runs)) == 2  # 2 texts of 3 tokens fit into 8
 
 
-def test_an_error_reaches_those_it_concerns_and_nobody_else():
-    slow, n = Slow(), n_cores()
+def test_an_error_reaches_those_it_concerns_and_nobody_else(one_core):
+    slow, n = Slow(), one_core
     queries = QueryEmbedding(slow, n_remembered=8)
     for _ in range(4 * n + 4):
         slow.go_on.release()
@@ -139,3 +145,28 @@ def test_an_embedder_that_does_not_batch_is_called_as_it_is():
     embedder = HashEmbedder()
     queries = QueryEmbedding(embedder, n_remembered=1)
     assert (queries.embed_query("valve") == embedder.embed_query("valve")).all()
+
+
+def test_a_lone_query_is_on_its_way_while_its_search_does_something_else():
+    slow = Slow()
+    queries = QueryEmbedding(slow, n_remembered=1)
+    begun = queries.begin(("abc", "de"))
+    assert slow.started.acquire(timeout=30)  # nobody asked for it yet
+    busy = queries.begin(("xyz",))
+    assert not busy.coming
+    for _ in range(3):
+        slow.go_on.release()
+    assert begun.embed_query("abc")[1] == 3
+    assert begun.embed_query("de")[1] == 2
+    assert not queries.begin(("de",)).coming  # it is known
+    queries.close()
+
+
+def test_an_error_on_the_way_is_raised_where_the_vector_is_asked_for():
+    slow = Slow()
+    slow.go_on.release()
+    queries = QueryEmbedding(slow, n_remembered=0)
+    begun = queries.begin(("\0",))
+    with pytest.raises(ValueError, match="zero"):
+        begun.embed_query("\0")
+    queries.close()
