@@ -12,7 +12,7 @@ choose from, are the best of what was seen. See decision 0020.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,7 @@ class Legs:
     allowed: Sequence[Allowed]
     plan: Plan
     words: Keywords
+    known: dict[int, tuple[NDArray[np.int64], float]] = field(default_factory=dict)  # by depth
 
     def blended(
         self, vector: NDArray[np.float32], *, n: int, scale: float | None = None
@@ -87,9 +88,18 @@ class Legs:
                 return replace(best, scores=best.fused / fuse.best_reciprocal_rank(weights))
             k *= _DEEPER
 
+    def look_ahead(self) -> None:
+        """Do what needs no vector, while the vector is on its way."""
+        self._matching(_CODED_DEPTH if self._by_codes else FIRST_DEPTH)
+
+    def _matching(self, k: int) -> tuple[NDArray[np.int64], float]:
+        if k not in self.known:
+            self.known[k] = self.words.top(k)
+        return self.known[k]
+
     def _collect(self, vector: NDArray[np.float32], k: int) -> Candidates:
         near = dense.search(self.view, self.allowed, vector, plan=self.plan, k=k)
-        matching, rest = self.words.top(k)
+        matching, rest = self._matching(k)
         chunks = np.union1d(near.chunks, matching)
         return collect(
             self.view,

@@ -151,6 +151,8 @@ def _ranked(
     """The best `n` candidates for one text."""
     words = keyword.look_up(view, allowed, text)
     legs = Legs(view, allowed, todo, words)
+    if todo.kind != "none":
+        legs.look_ahead()
     vector = embedder.embed_query(text)
     texts = ranking.reader_of_texts(reader)
     return ranking.rank(legs, texts, query=query, text=text, vector=vector, n=n)
