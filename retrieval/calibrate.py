@@ -19,7 +19,8 @@ from retrieval.errors import InvalidRequest
 
 _EDGE = 1e-6  # log-odds of 0 and 1 are infinite
 _MIN_SLOPE = 0.05  # lower would all but forget the order
-_PULL = 0.5  # towards no change, in judged hits: keeps few judgments from going to extremes
+# Towards no change of slope and shift, in judged hits: keeps few judgments from going to extremes.
+_PULL = np.diag([5.0, 0.5])
 _STEPS = 50
 _MAX_ODDS = 30.0  # beyond, a share is 0 or 1 to twelve digits
 
@@ -101,8 +102,8 @@ def _logistic(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[float, fl
     at, rest = np.array([1.0, 0.0]), np.array([1.0, 0.0])
     for _ in range(_STEPS):
         p = _share(rows @ at)
-        slope = rows.T @ (p - y) + _PULL * (at - rest)
-        bend = rows.T @ (rows * (p * (1 - p))[:, None]) + _PULL * np.eye(2)
+        slope = rows.T @ (p - y) + _PULL @ (at - rest)
+        bend = rows.T @ (rows * (p * (1 - p))[:, None]) + _PULL
         # Newton's step, never a long one: where few hits are judged it may overshoot for ever.
         at = at - np.clip(np.linalg.solve(bend, slope), -1, 1)
     return float(at[0]), float(at[1])

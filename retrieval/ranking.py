@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval import light, recipe_2024_11_15, threshold
+from retrieval import keyword, light, recipe_2024_11_15, threshold
+from retrieval.analysis import query_terms, tokens
 from retrieval.candidates import Candidates
 from retrieval.errors import NotFound
+from retrieval.features import matches
 from retrieval.legs import Legs
 from retrieval.phrases import N_CANDIDATES, Texts, quoted, shares
 from retrieval.queries import Query
 from retrieval.snapshot import Reader
 from retrieval.view import View
+
+_LEAST = 1e-9  # instead of dividing by 0
 
 
 def rank(
@@ -40,17 +45,44 @@ def rank(
     wanted = quoted(text)
     first = legs.blended(vector, n=max(n, N_CANDIDATES if wanted else light.N_RANKED))
     if query.ranker == "none":
-        return _calibrated(first, legs.view, threshold.FIRST).head(n)
+        return _calibrated(first, legs.view, text, threshold.FIRST).head(n)
     if wanted:
         held = shares(legs.view, first, texts, wanted)
         first = first.reordered(first.fused + light.WEIGHTS["phrase"] * held)
     best = _by_light(legs, texts, first, text=text, vector=vector, wanted=wanted)
-    return _calibrated(best, legs.view, threshold.LIGHT).head(n)
+    best = _calibrated(best, legs.view, text, threshold.LIGHT).head(n)
+    if not len(best.chunks):
+        return best
+    sure = threshold.belonging(*belonging_signs(legs.view, best, text))
+    return replace(best, scores=best.scores * sure)
 
 
-def _calibrated(ranked: Candidates, view: View, curve: threshold.Curve) -> Candidates:
-    signs = threshold.Signs.of(ranked.fused, n_chunks=view.n_chunks, n_windows=view.n_windows)
-    return replace(ranked, scores=curve.at(ranked.fused, signs))
+def _calibrated(ranked: Candidates, view: View, text: str, curve: threshold.Curve) -> Candidates:
+    return replace(ranked, scores=curve.at(ranked.fused, curve_signs(view, text)))
+
+
+def curve_signs(view: View, text: str) -> threshold.Signs:
+    """What tells how often a hit for a question is relevant, if it is one for these files."""
+    has_number = any(character.isdigit() for character in text)
+    return threshold.Signs(view.n_chunks, view.n_terms, has_number)
+
+
+def belonging_signs(view: View, ranked: Candidates, text: str) -> tuple[float, float]:
+    """The best cosine, and the share of the question's words, by weight, in the first hit."""
+    idf = keyword.idfs(view, dict.fromkeys(query_terms(text, view.languages)))
+    held = float(matches(view, ranked.chunks[:1], idf).coverage[0])
+    nearest = float(ranked.dense[: light.N_RANKED].max())
+    return nearest, held * _known_share(view, idf, text)
+
+
+def _known_share(view: View, idf: Mapping[str, float], text: str) -> float:
+    """Share of a question's words, by weight, that some file holds in any form."""
+    known = sum(idf.values())
+    unknown = 0
+    for token in set(tokens(text)):
+        forms = [term for term in query_terms(token, view.languages) if term in idf]
+        unknown += bool(forms) and not any(idf[term] for term in forms)
+    return known / max(known + unknown * math.log1p(view.n_chunks), _LEAST)
 
 
 def _by_light(

@@ -81,7 +81,7 @@ def test_reciprocal_ranks_add_up() -> None:
     assert fuse.best_reciprocal_rank(HybridWeights(1.0, 2.0)) == pytest.approx(3 / 61)
 
 
-SIGNS = threshold.Signs(0.6, 0.5, n_chunks=400, n_windows=900)
+SIGNS = threshold.Signs(n_chunks=400, n_terms=60_000, has_number=True)
 
 
 @pytest.mark.parametrize("curve", [threshold.LIGHT, threshold.FIRST])
@@ -91,6 +91,16 @@ def test_confidence_rises_strictly_within_0_and_1(curve: threshold.Curve) -> Non
     assert 0 < scores[0] < scores[-1] < 1
     assert threshold.keeps(0.5, 0.5)
     assert not threshold.keeps(0.4999, 0.5)
+
+
+def test_a_right_hit_of_a_tiny_store_is_believed_and_a_foreign_question_is_not() -> None:
+    for n_chunks in (1, 6, 30):
+        signs = threshold.Signs(n_chunks, 200 * n_chunks, has_number=False)
+        sure = float(threshold.LIGHT.at(np.array([0.7]), signs)[0])
+        assert sure * threshold.belonging(0.5, 1.0) > 0.4
+        assert sure * threshold.belonging(0.15, 0.3) < 0.01
+    assert threshold.belonging(0.4, 0.5) < threshold.belonging(0.4, 0.6) < 1
+    assert 0 < threshold.belonging(-1.0, 0.0) < threshold.CONFIDENT
 
 
 def test_keyword_top_says_what_the_rest_can_score() -> None:
