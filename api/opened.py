@@ -15,7 +15,7 @@ from api.settings import Settings
 from api.sweeper import Sweeper
 from api.touches import Touches
 from ingest.sandbox import Limits
-from ingest.worker import Worker
+from ingest.worker import BULK_NICENESS, Worker
 from retrieval import tuning
 from retrieval.embedder import Embedder
 from retrieval.errors import NotFound, Unavailable
@@ -38,6 +38,7 @@ class Opened:
         self._indexes = Indexes(settings.data / "index", tuning=tuning.load(settings.data))
         self._worker_lock = threading.Lock()
         self._worker: Worker | None = None
+        self.bulk_niceness = BULK_NICENESS  # see `start_worker`
         self._sweeper: Sweeper | None = None
         self.embedders = Embedders(settings, self._recorded_models)
         self.results = ResultCache(settings.query_cache)
@@ -130,7 +131,10 @@ class Opened:
         return self._runner
 
     def start_worker(self) -> None:
-        """Begin to index what is queued, if that is not being done already."""
+        """Begin to index what is queued, if that is not being done already.
+
+        Work that nobody waits for runs `bulk_niceness` steps below the process's own priority.
+        """
         with self._worker_lock:
             if self._worker is None:
                 self._worker = Worker(
@@ -143,6 +147,7 @@ class Opened:
                     max_tokens=self.settings.max_file_tokens,
                     n_threads=self.settings.workers,
                     on_idle=self.refresh_indexes,
+                    bulk_niceness=self.bulk_niceness,
                 )
 
     def hindered_by(self) -> Unavailable | None:

@@ -119,6 +119,7 @@ class Worker:
         max_tokens: int,
         n_threads: int,
         on_idle: Callable[[set[str]], None],
+        bulk_niceness: int = BULK_NICENESS,
     ) -> None:
         """Start working at once.
 
@@ -131,6 +132,7 @@ class Worker:
             n_threads: files of bulk work indexed at a time; one more thread is for the others.
             on_idle: called with the ids of the vector stores that got commits, when the
                 queue has run empty after some work.
+            bulk_niceness: steps of Linux's that bulk work is below the process.
         """
         self._store = store
         self._limits = limits
@@ -147,7 +149,7 @@ class Worker:
         self._alive = hold_lock(self._locks, self.owner)
         self._embedder_of = embedder_of
         self._express = Lane("express", 0)
-        self._bulk = Lane("bulk", BULK_NICENESS)
+        self._bulk = Lane("bulk", bulk_niceness)
         self._threads: list[threading.Thread] = []
         self._beat_at = 0.0
         self._start(partial(self._every, _NOTE_S, self._keep_alive))

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from api.batch.types import Change, IndexReport, Selection
     from api.engine import Engine
 
+# A server's queries go before it; yet somebody looks at it, so other programs must not starve it,
+# as they would at the lowest priority.
+_NICENESS = 10
 _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
@@ -119,8 +122,11 @@ def index(data: Path | None, /, paths: Sequence[Path], *, store: str, **options:
     with errors_shown():
         selection = _selection(options)
         from api.engine import Engine  # noqa: PLC0415 - heavy
+        from ingest.os_process import lower_priority  # noqa: PLC0415
 
+        lower_priority(_NICENESS)  # of all that this process does
         with Engine.open(data) as engine:
+            engine.bulk_niceness = 0
             run = _watch if options["watch"] else _once
             report = run(engine, paths, store, selection, options)
     _show(report, options)

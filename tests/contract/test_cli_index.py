@@ -253,3 +253,21 @@ def test_a_terminal_sees_a_bar(environment, folder):
     assert b"files" in seen
     assert b"chunks" in seen
     assert b"Traceback" not in seen
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities of threads")
+def test_indexing_makes_way_for_servers_but_not_for_everything(environment, folder):
+    for number in range(40):
+        (folder / f"{number}.txt").write_text(f"word{number} " * 5000)
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    seen = set()
+    with subprocess.Popen(
+        [COMMAND, "index", folder, "--store", "n", "-q"], env=environment
+    ) as process:
+        while process.poll() is None:
+            with contextlib.suppress(OSError):
+                tasks = Path(f"/proc/{process.pid}/task").iterdir()
+                seen |= {os.getpriority(os.PRIO_PROCESS, int(task.name)) for task in tasks}
+            time.sleep(0.05)
+    assert process.returncode == 0
+    assert seen == {own, min(own + 10, 19)}
