@@ -34,6 +34,18 @@ _DECADE_WORDS = {
 }
 _TEENS = {"eighteen": 1800, "nineteen": 1900, "twenty": 2000, "seventeen": 1700, "sixteen": 1600}
 
+# Without a digit, a text needs one of these to tell a date.
+DATE_WORDS = frozenset(
+    [
+        *_MONTH_NUMBERS,
+        *_DAYS,
+        *(f"{day}s" for day in _DAYS),
+        *_DECADE_WORDS,
+        "century",
+        "centuries",
+    ]
+)
+
 _MONTH = (
     r"(?P<month>January|February|March|April|May|June|July|August|September|October|November"
     r"|December|Jan|Feb|Mar|Apr|Jun|Jul|Aug|Sept?|Oct|Nov|Dec)\b\.?"

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from retrieval.types import Vectors
 from retrieval.verify.source import Reading, Source
@@ -44,6 +45,22 @@ class Vectorised:
                 while len(self._kept) > _N_KEPT:
                     self._kept.popitem(last=False)
         return np.stack([kept[text] for text in texts])
+
+    def likeness(self, claim: str, texts: Sequence[str]) -> NDArray[np.float64]:
+        """(n_texts,) cosines."""
+        rows = self.of([claim, *texts])
+        cosines: NDArray[np.float64] = (rows[1:] @ rows[0]).astype(np.float64)
+        return cosines
+
+    def likeness_of_run(self, claim: str, sentences: Sequence[str]) -> float:
+        """Cosine with sentences as a whole: their mean, the longer weighing more.
+
+        Each has been embedded for itself, or will be; the run would have to be on top of that.
+        """
+        rows = self.of([claim, *sentences])
+        lengths = np.array([len(each) for each in sentences], np.float32)
+        mean = lengths @ rows[1:]
+        return float(mean @ rows[0] / max(float(np.linalg.norm(mean)), 1e-9))
 
     def _cut(self, text: str) -> str:
         room = self._embedder.max_tokens - 2  # special tokens

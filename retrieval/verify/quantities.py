@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 
 from retrieval.verify.spelled import (
     CARDINALS,
+    COUNT_WORDS,
     ONES,
     SCALES,
     TIMES,
@@ -162,6 +163,12 @@ _NO_GAP = frozenset(
     str.split("and or to in on at from by for the than per with is are was were as")
 )
 _COUNTED = {"time", "length"}  # whose units have adjectives before them: "lunar", "nautical"
+# Without a digit, a text needs one of these to tell a number: "an hour" is one.
+NUMBER_WORDS = COUNT_WORDS | frozenset(
+    word.casefold()
+    for word, unit in UNITS.items()
+    if unit.dimension in _COUNTED and word.isalpha() and len(word) > 1
+)
 
 
 def _named_degrees(unit: Unit, tokens: list[Token], at: int) -> tuple[Unit, int]:

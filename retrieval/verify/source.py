@@ -11,11 +11,13 @@ from functools import cached_property
 from retrieval.analysis import STOP_WORDS, terms
 from retrieval.cite import text_units
 from retrieval.verify import edits
-from retrieval.verify.dates import Date, dates
+from retrieval.verify.dates import DATE_WORDS, Date, dates
 from retrieval.verify.names import Name, acronyms, is_sure, names
-from retrieval.verify.quantities import Quantity, quantities
+from retrieval.verify.quantities import NUMBER_WORDS, Quantity, quantities
 
 _WORD = re.compile(r"[^\W_]+(?:['’][^\W_]+)*")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_DIGIT = re.compile(r"\d")
 # Words that carry no content of their own beside the stop words.
 _EMPTY = STOP_WORDS | frozenset(
     str.split("""
@@ -61,12 +63,26 @@ class Reading:
     @cached_property
     def dates(self) -> list[Date]:
         """Dates, in order."""
-        return dates(self.text)
+        return dates(self.text) if self._may_tell(DATE_WORDS) else []
 
     @cached_property
     def quantities(self) -> list[Quantity]:
         """Numbers that are no dates, in order."""
+        if not self._may_tell(NUMBER_WORDS):
+            return []
         return quantities(self.text, taken=[(d.start, d.end) for d in self.dates])
+
+    def _may_tell(self, words: frozenset[str]) -> bool:
+        """Whether there is a digit or one of these words: most sentences need no reading."""
+        return self._has_digit or not words.isdisjoint(self._letters)
+
+    @cached_property
+    def _has_digit(self) -> bool:
+        return bool(_DIGIT.search(self.text))
+
+    @cached_property
+    def _letters(self) -> frozenset[str]:
+        return frozenset(_LETTERS.findall(self.text.casefold()))
 
     @cached_property
     def names(self) -> list[Name]:

@@ -37,6 +37,13 @@ _COUNTS: dict[str, tuple[float, str]] = {
     "annual": (1, "year"), "overnight": (1, "day"),
 }  # fmt: skip
 
+# Every word that may begin a number in words.
+COUNT_WORDS = frozenset(
+    [
+        *[*CARDINALS, *SCALES, *_ORDINAL_VALUES, *_COUNTS, "centuries", "halves", "millennia"],
+        *(f"{word}s" for word in _COUNTS),
+    ]
+)
 TIMES = frozenset(str.split("once twice thrice both double doubled triple single none"))
 
 _TOKEN = re.compile(

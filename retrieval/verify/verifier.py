@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from retrieval.cite import text_units
 from retrieval.queries import Finding
 from retrieval.verify.checks import (
     Amiss,
@@ -36,12 +37,13 @@ if TYPE_CHECKING:
 
 MIN_SUPPORT = 0.5  # below it a source does not bear a claim out
 _MAX_RUN = 3  # sentences that a claim may draw together
-_N_TRIED = 3  # sentences around which runs are tried
 # A further sentence must add this share of the claim's words to be taken in.
 _RUN_COST = 0.1
 _MIN_STATED = 2  # words, numbers or dates
 _N_SOURCES = 256  # kept, most recently used
 _N_COMPARED = 4  # sentences compared by meaning, if words leave it open
+_MAX_BEHIND = 0.2  # how much less of the claim they may hold than the first
+_LIKE = 0.5  # cosine from which on the first one needs no comparing
 _CERTAIN = 0.6  # share of the claim that a sentence must hold to be the one beyond doubt
 _CLEAR = 0.3  # how much more it must hold than the next one
 _FIGURES = 0.2  # what numbers and dates add to the share of words
@@ -158,22 +160,29 @@ class Verifier:
 
 def nearest(claim: Reading, source: Source, vectors: Vectorised) -> Reading:
     """The run of up to three sentences that holds most of the claim, by words, numbers, meaning."""
-    alone = _held_by_each(claim, source)
-    order = [int(n) for n in np.argsort(-alone, kind="stable")[:_N_COMPARED]]
-    is_open = len(order) > 1 and alone[order[0]] < min(_CERTAIN, alone[order[1]] + _CLEAR)
-    if is_open:
-        rows = vectors.of([claim.text, *(source.sentences[n].text for n in order)])
-        likely = alone[order] + rows[1:] @ rows[0]
-        order = [order[int(n)] for n in np.argsort(-likely, kind="stable")[:1]]
-    best, found = -1.0, source.sentences[order[0]]
-    for at in order[:_N_TRIED]:
-        for first in range(max(0, at - _MAX_RUN + 1), at + 1):
-            for last in range(at, min(len(source.sentences), first + _MAX_RUN)):
-                run = source.run(first, last)
-                value = exact_share(claim, run, source) - _RUN_COST * (last - first)
-                if value > best + 1e-9:
-                    best, found = value, run
+    at = _nearest_sentence(claim, source, vectors)
+    best, found = -1.0, source.sentences[at]
+    for first in range(max(0, at - _MAX_RUN + 1), at + 1):
+        for last in range(at, min(len(source.sentences), first + _MAX_RUN)):
+            run = source.run(first, last)
+            value = exact_share(claim, run, source) - _RUN_COST * (last - first)
+            if value > best + 1e-9:
+                best, found = value, run
     return found
+
+
+def _nearest_sentence(claim: Reading, source: Source, vectors: Vectorised) -> int:
+    """Its place in the source. Meaning is asked where words leave it open: it costs most."""
+    held = _held_by_each(claim, source)
+    order = [int(n) for n in np.argsort(-held, kind="stable")[:_N_COMPARED]]
+    first = order[0]
+    near = [n for n in order if held[n] >= held[first] - _MAX_BEHIND]
+    if len(near) < 2 or held[first] >= min(_CERTAIN, held[order[1]] + _CLEAR):  # noqa: PLR2004
+        return first
+    texts = [source.sentences[n].text for n in near]
+    if vectors.likeness(claim.text, texts[:1])[0] >= _LIKE:
+        return first
+    return near[int(np.argmax(held[near] + vectors.likeness(claim.text, texts)))]
 
 
 def _held_by_each(claim: Reading, source: Source) -> NDArray[np.float64]:
@@ -220,8 +229,7 @@ def _cosine(claim: Reading, run: Reading, how: Comparison, vectors: Vectorised) 
     """Likeness of meaning; of a near copy the share of equal words, which costs nothing."""
     if how.equal >= _COPY:
         return how.equal
-    rows = vectors.of([claim.text, run.text])
-    return float(rows[0] @ rows[1])
+    return vectors.likeness_of_run(claim.text, [run.text[s:e] for s, e in text_units(run.text)])
 
 
 def _amiss_values(found: dict[str, Amiss]) -> dict[str, float]:
