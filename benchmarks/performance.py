@@ -9,6 +9,8 @@ which the folder --keep holds together with data, stores and what other engines 
 from __future__ import annotations
 
 import argparse
+import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,7 +25,8 @@ import vector_data
 import vectors
 from engines import ENGINES
 
-PARTS = ("machine", "vectors", "http", "growth")
+PARTS = ("machine", "vectors", "keywords", "http", "growth")
+_MAX_KEYWORD_WINDOWS = 100_000
 PAGE = Path(__file__).parents[1] / "docs" / "PERFORMANCE.md"
 
 
@@ -36,6 +39,8 @@ def main() -> None:
     if "vectors" in given.parts:
         for data in sets:
             vectors.measure(data, given)
+    if "keywords" in given.parts:
+        _keywords(given)
     if {"http", "growth"} & set(given.parts):
         _stores(given, sets[1:])
     given.page.write_text("\n".join(_page(given.keep)), "utf-8")
@@ -67,6 +72,36 @@ def _stores(given: argparse.Namespace, sets: list[vector_data.VectorSet]) -> Non
         growth.measure(folders, questions, keep=given.keep)
 
 
+def _keywords(given: argparse.Namespace) -> None:
+    """The keyword leg beside others, by a command of its own: it holds whole corpora in memory."""
+    sizes = [str(n) for n in given.sizes if n <= _MAX_KEYWORD_WINDOWS]
+    (given.keep / "results").mkdir(parents=True, exist_ok=True)
+    subprocess.run(  # noqa: S603 - ours
+        [sys.executable, str(Path(__file__).with_name("keyword_leg.py")),
+         "--sets", str(given.sets), "--keep", str(given.keep),
+         "--json", str(given.keep / "results" / "keywords.json"), "--sizes", *sizes],
+        check=True,
+    )  # fmt: skip
+
+
+def _keyword_table(path: Path) -> Iterator[str]:
+    kept = json.loads(path.read_text("utf-8"))
+    shares = list(dict.fromkeys(cell["share"] for cell in kept["cells"]))
+    names = [f"{share:.0%} allowed, ms" if share < 1 else "open, ms" for share in shares]
+    yield f"| windows | engine | {' | '.join(names)} | first ten as ours | built, s |"
+    yield "|---" * (len(shares) + 4) + "|"
+    rows = dict.fromkeys((cell["n_windows"], cell["engine"]) for cell in kept["cells"])
+    for n, engine in rows:
+        own = [c for c in kept["cells"] if (c["n_windows"], c["engine"]) == (n, engine)]
+        times = " | ".join(f"{cell['ms']:.2f}" for cell in own)
+        same = f"{own[0]['same']:.2f} | {own[0]['build_s']:.1f}"
+        yield f"| {n:,} | {engine} | {times} | {same} |"
+    versions = ", ".join(f"{name} {number}" for name, number in kept["versions"].items())
+    yield f"\n{versions}; load before {kept['machine']['load']:.1f}."
+    yield from (f"Absent: {line}." for line in kept["absent"])
+    yield ""
+
+
 def _page(keep: Path) -> Iterator[str]:
     """What is known so far; a part that was not measured is named as such."""
     results = keep / "results"
@@ -81,6 +116,10 @@ def _page(keep: Path) -> Iterator[str]:
     yield "## Growth\n"
     path = results / "growth.json"
     yield growth.report(growth.read(path)) if path.exists() else "Not measured.\n"
+    yield "## The keyword leg beside other engines\n"
+    yield _KEYWORDS
+    path = results / "keywords.json"
+    yield from _keyword_table(path) if path.exists() else ["Not measured.\n"]
     yield "## The vector step beside other engines\n"
     yield _VECTORS
     yield from _data(keep)
@@ -121,6 +160,11 @@ turns with the search. Of sixteen clients, the processor time that the client it
 if another machine had given it. Bytes a window: what the process holds by itself after a thousand mixed queries,
 less what a server with an empty store holds, plus the sizes of the index's files but for the
 float32 rows; pages of mapped files that the process has touched count twice in that sum.
+"""
+
+_KEYWORDS = """The same terms in all engines, six or so a question, the best fifty windows
+(`benchmarks/keyword_leg.py`). Others rank single windows; so does our first line, the second chunks
+that overlap, as searches do.
 """
 
 _VECTORS = """Ten nearest windows by cosine under a filter by file attribute; the same vectors,
