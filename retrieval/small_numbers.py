@@ -100,18 +100,27 @@ class Counts:
 
     def runs(self, first: NDArray[np.int64], n: NDArray[np.int64]) -> NDArray[np.int64]:
         """The counts from place first[i], n[i] of them, for each i, end to end."""
-        first, n = first[n > 0], n[n > 0]
+        if len(n) > 1:
+            first, n = first[n > 0], n[n > 0]
         ends = np.cumsum(n)
         found = np.ones(int(ends[-1]) if len(n) else 0, dtype=np.int64)
-        n_bytes = ((first + n + 7) >> 3) - (first >> 3)
-        bits = np.unpackbits(self.repeats[_runs(first >> 3, n_bytes)], bitorder="little")
-        shift = 8 * (np.cumsum(n_bytes) - n_bytes) + (first & 7)
-        repeated = np.flatnonzero(bits[_runs(shift, n)].view(np.bool_))
+        repeated = np.flatnonzero(self._bits(first, n))
         if len(repeated):
             before = np.searchsorted(repeated, ends - n)  # repeats in the runs before
             each = np.diff(np.append(before, len(repeated)))
             found[repeated] = 2 + self.more.at(_runs(self._ranks(first), each))
         return found
+
+    def _bits(self, first: NDArray[np.int64], n: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Which of some runs of postings repeat."""
+        if len(n) == 1:
+            start, end = int(first[0]), int(first[0] + n[0])
+            raw = np.unpackbits(self.repeats[start >> 3 : (end + 7) >> 3], bitorder="little")
+            return raw[start & 7 : (start & 7) + end - start].view(np.bool_)
+        n_bytes = ((first + n + 7) >> 3) - (first >> 3)
+        raw = np.unpackbits(self.repeats[_runs(first >> 3, n_bytes)], bitorder="little")
+        shift = 8 * (np.cumsum(n_bytes) - n_bytes) + (first & 7)
+        return raw[_runs(shift, n)].view(np.bool_)
 
     def at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
         """The counts at some places: (n,)."""
