@@ -115,7 +115,7 @@ class Codes:
         Returns:
             Ordinals and estimates of their products, the greatest first.
         """
-        lists = np.arange(self._index.nlist, dtype=np.int64) if lists is None else lists
+        lists = self.all_lists if lists is None else lists
         params = faiss.SearchParametersIVF()
         params.nprobe = len(lists)
         if bits is not None:
@@ -136,6 +136,11 @@ class Codes:
         )
         n = int((windows >= 0).sum())
         return windows[:n], near[:n]
+
+    @property
+    def all_lists(self) -> NDArray[np.int64]:
+        """The numbers of all lists, ascending."""
+        return np.arange(self._index.nlist, dtype=np.int64)
 
     def save(self, path: Path) -> None:
         """Write them into `path`, whole or not at all."""

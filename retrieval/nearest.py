@@ -8,14 +8,16 @@ and in the end all that are allowed.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import faiss
 import numpy as np
 from numpy.typing import NDArray
 
 from retrieval import packed
+from retrieval.beside import HELPER
 from retrieval.codes import Codes
 from retrieval.plan import Plan
 from retrieval.rows import products
@@ -24,12 +26,16 @@ from retrieval.view import Allowed, View
 
 # How many errors of an estimate (standard deviations) the k-th product must stand above the best
 # estimate left out. Of queries over real embeddings that did, the k nearest were found to 0.9959
-# (k = 10) up to 0.9996 (k = 128); see decision 0020.
+# (k = 10) up to 0.9996 (k = 128); see decision 0020. More than a page are wanted only to choose
+# from, where the last of them matter little.
 _CLEAR = 3.0
-_READ_EACH = 3  # rows read for each window wanted, at first
+_CLEAR_OF_MANY = 2.0
+_MANY = 100
+_READ_EACH = 2  # rows read for each window wanted, at first
 _READ_LEAST = 100
-_DEEPER = 4
-_ROUNDS = 2  # by codes, then by rows
+_FETCHED_EACH = 4  # estimates for each row read at first: more rows are read without a new scan
+_FETCHED_MOST = 4096
+_TASK_LISTS = 512  # lists of codes, half a millisecond of work, that a thread takes at a time
 # Below this share, going from row to row is faster than passing over those that are not allowed.
 _SKIP_SHARE = 0.25
 
@@ -68,31 +74,34 @@ def nearest(
         for codes, mask in zip(coded, allowed, strict=True)
     ]
     n_read = max(_READ_LEAST, _READ_EACH * k)
-    for _ in range(_ROUNDS if any(coded) else 0):
-        if n_read > _SKIP_SHARE * plan.n_allowed:
-            break
-        estimated = _Estimated.of(coded, allowed, query, n=n_read)
-        near = _joined(plain, estimated.read(view, query), k=k, outcome=f"{n_read} by codes")
-        if near.cut - estimated.left >= _CLEAR * estimated.error:
-            return near
-        n_read *= _DEEPER
+    n_fetched = max(n_read, min(_FETCHED_EACH * n_read, _FETCHED_MOST))
+    clear = _CLEAR if k <= _MANY else _CLEAR_OF_MANY
+    if any(coded) and n_read <= _SKIP_SHARE * plan.n_allowed:
+        estimates = _Estimates.of(coded, allowed, query, n=n_fetched)
+        for n in sorted({n_read, n_fetched}):
+            some, left = estimates.best(n)
+            near = _joined(plain, _read(view, some, query), k=k, outcome=f"{n} rows by codes")
+            if near.cut - left >= clear * estimates.error:
+                return near
     if not any(coded):
         return _joined(plain, [_NOTHING] * len(plain), k=k, outcome="all by rows")
     rest = [
         _scanned(mask, query, k=k, kept=view.keeps_rows) if codes else _NOTHING
         for codes, mask in zip(coded, allowed, strict=True)
     ]
-    outcome = f"{n_read // _DEEPER} by codes did not stand clear, so all by rows"
-    return _joined(plain, rest, k=k, outcome=outcome)
+    return _joined(plain, rest, k=k, outcome="all by rows, as codes left doubt")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Estimated:
-    """The windows with the best estimates over all segments."""
+class _Estimates:
+    """The best estimates over all segments; parallel arrays, the best first."""
 
-    windows: Sequence[NDArray[np.int64]]  # by segment; ascending, as they are read
-    left: float  # no window left out is estimated higher; -inf if none is
+    segment: NDArray[np.intp]
+    window: NDArray[np.int64]
+    estimate: NDArray[np.float32]
+    left: float  # no window that is missing is estimated higher; -inf if none is
     error: float  # standard deviation of exact less estimated product
+    n_segments: int
 
     @classmethod
     def of(
@@ -102,35 +111,65 @@ class _Estimated:
         query: NDArray[np.float32],
         *,
         n: int,
-    ) -> _Estimated:
-        found = [
-            _estimates(codes, mask, query, n=n) if codes else _NOTHING
+    ) -> _Estimates:
+        masked = [
+            None if mask.is_all or not codes else mask.bits  # before threads would both make it
             for codes, mask in zip(coded, allowed, strict=True)
         ]
-        estimates = np.concatenate([each for _, each in found])
-        floor, left = -np.inf, -np.inf
-        if len(estimates) > n:
-            floor = left = float(np.partition(estimates, -n)[-n])
-        elif full := [each[-1] for _, each in found if len(each) == n]:
-            left = float(max(full))
-        kept = [np.sort(windows[each >= floor]) for windows, each in found]
-        return cls(kept, left, max(codes.error for codes in coded if codes))
-
-    def read(self, view: View, query: NDArray[np.float32]) -> list[Found]:
-        """With their exact products."""
-        rows = [live.segment.vectors for live in view.segments]
-        return [
-            (windows, products(each, windows, query, kept=view.keeps_rows))
-            if len(windows)
-            else _NOTHING
-            for each, windows in zip(rows, self.windows, strict=True)
+        tasks = [
+            (i, part, codes)
+            for i, (codes, mask) in enumerate(zip(coded, allowed, strict=True))
+            if codes
+            for part in _parts(codes, mask)
         ]
+        found = _carried_out(
+            [
+                partial(codes.nearest, query, k=n, lists=part, bits=masked[i])
+                for i, part, codes in tasks
+            ]
+        )
+        estimate = np.concatenate([each for _, each in found])
+        segment = np.repeat([i for i, *_ in tasks], [len(each) for _, each in found])
+        window = np.concatenate([windows for windows, _ in found])
+        best = np.argsort(-estimate, kind="stable")[:n]
+        cuts = [float(each[-1]) for _, each in found if len(each) == n]
+        error = max(codes.error for codes in coded if codes)
+        return cls(
+            segment[best],
+            window[best],
+            estimate[best],
+            left=max(cuts, default=-np.inf) if len(estimate) <= n else float(estimate[best[-1]]),
+            error=error,
+            n_segments=len(coded),
+        )
+
+    def best(self, n: int) -> tuple[list[NDArray[np.int64]], float]:
+        """The first `n` by segment, as they stand there, and the best estimate left out."""
+        left = float(self.estimate[n]) if n < len(self.estimate) else self.left
+        segment, window = self.segment[:n], self.window[:n]
+        return [np.sort(window[segment == i]) for i in range(self.n_segments)], left
 
 
-def _estimates(codes: Codes, mask: Allowed, query: NDArray[np.float32], *, n: int) -> Found:
-    if mask.is_all:
-        return codes.nearest(query, k=n)
-    return codes.nearest(query, k=n, bits=mask.bits, lists=mask.lists)
+def _parts(codes: Codes, mask: Allowed) -> list[NDArray[np.int64]]:
+    """The lists to look through, in parts that are worth a thread."""
+    lists = codes.all_lists if mask.is_all else mask.lists
+    return [lists[i : i + _TASK_LISTS] for i in range(0, len(lists), _TASK_LISTS)]
+
+
+def _carried_out(tasks: Sequence[Callable[[], Found]]) -> list[Found]:
+    return HELPER.run(tasks) if len(tasks) > 1 else [task() for task in tasks]
+
+
+def _read(
+    view: View, windows: Sequence[NDArray[np.int64]], query: NDArray[np.float32]
+) -> list[Found]:
+    """Windows by segment with their exact products."""
+    return [
+        (some, products(live.segment.vectors, some, query, kept=view.keeps_rows))
+        if len(some)
+        else _NOTHING
+        for live, some in zip(view.segments, windows, strict=True)
+    ]
 
 
 def _joined(plain: Sequence[Found], read: Sequence[Found], *, k: int, outcome: str) -> Near:

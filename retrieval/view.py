@@ -28,6 +28,8 @@ from retrieval.types import FileChange
 _MAX_LANGUAGES = 4
 _MIN_LANGUAGE_SHARE = 0.01
 
+# Up to this share of windows, a mask is made faster from those that are allowed.
+_FEW_SHARE = 0.1
 DEAD = -1  # row of a file that was deleted, or whose content was replaced
 
 
@@ -41,9 +43,9 @@ class Allowed:
         "_bits",
         "_chunks",
         "_lists",
+        "_n_chunks",
         "_sites",
         "files",
-        "n_chunks",
         "n_windows",
         "segment",
     )
@@ -51,12 +53,21 @@ class Allowed:
     def __init__(self, segment: Segment, files: NDArray[np.bool_]) -> None:
         self.segment = segment
         self.files = files  # (n_f,)
-        self.n_windows = int(np.diff(segment.file_window)[files].sum())
-        self.n_chunks = int(np.diff(segment.file_chunk)[files].sum())
+        borders, kept = segment.file_window, np.flatnonzero(files)
+        self.n_windows = int((borders[kept + 1] - borders[kept]).sum())
+        self._n_chunks: int | None = None
         self._sites: NDArray[np.bool_] | None = None
         self._chunks: NDArray[np.bool_] | None = None
         self._bits: NDArray[np.uint8] | None = None
         self._lists: NDArray[np.int64] | None = None
+
+    @property
+    def n_chunks(self) -> int:
+        """How many chunks may be found."""
+        if self._n_chunks is None:
+            borders, kept = self.segment.file_chunk, np.flatnonzero(self.files)
+            self._n_chunks = int((borders[kept + 1] - borders[kept]).sum())
+        return self._n_chunks
 
     @property
     def is_all(self) -> bool:
@@ -74,16 +85,14 @@ class Allowed:
     def sites(self) -> NDArray[np.bool_]:
         """(n_w + n_f + n_c,) windows, names of files, headings of chunks."""
         if self._sites is None:
-            windows = np.repeat(self.files, np.diff(self.segment.file_window))
-            self._sites = np.concatenate([windows, self.files, self.chunks])
+            self._sites = np.concatenate([self._windows(), self.files, self.chunks])
         return self._sites
 
     @property
     def bits(self) -> NDArray[np.uint8]:
         """Windows, eight to a byte, lowest bit first: for FAISS."""
         if self._bits is None:
-            windows = np.repeat(self.files, np.diff(self.segment.file_window))
-            self._bits = np.packbits(windows, bitorder="little")
+            self._bits = np.packbits(self._windows(), bitorder="little")
         return self._bits
 
     @property
@@ -94,6 +103,14 @@ class Allowed:
             first, end = borders[files], borders[files + 1]
             self._lists = lists_of(first[end > first], end[end > first])
         return self._lists
+
+    def _windows(self) -> NDArray[np.bool_]:
+        """(n_w,)."""
+        if self.n_windows > _FEW_SHARE * self.segment.n_windows:
+            return np.repeat(self.files, np.diff(self.segment.file_window))
+        windows = np.zeros(self.segment.n_windows, dtype=np.bool_)
+        windows[self.windows()] = True
+        return windows
 
     def windows(self) -> NDArray[np.int64]:
         """Ordinals, ascending."""
