@@ -22,7 +22,7 @@ _FEW_FAILURES, _MOST_FAILURES = 10, 100
 # What was left out for reasons that a user may not expect, in words.
 _WORTH_SAYING = {
     "ignored": "by ignore files (--no-ignore takes them)",
-    "empty": "empty files",
+    "empty": "empty",
     "special": "pipes, sockets or devices",
     "broken_link": "links that lead nowhere",
     "link_to_folder": "links to folders (--follow-links walks them)",

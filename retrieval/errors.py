@@ -140,8 +140,9 @@ class OverBudget(FileFailed):
     """Parsing went past a limit; ``what`` is ``seconds``, ``bytes`` or the like."""
 
     def __init__(self, what: str, *, limit: float) -> None:
+        shown = f"{limit:,.0f}" if limit >= 1000 else f"{limit:g}"  # noqa: PLR2004
         super().__init__(
-            f"Parsing needed more than {limit:g} {what}. Split the file, or raise the limit."
+            f"Parsing needed more than {shown} {what}. Split the file, or raise the limit."
         )
         self.what = what
         self.limit = limit

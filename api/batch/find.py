@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import stat
@@ -192,7 +193,8 @@ class Finder:
             self._leave_out_if(os.path.islink(location), "broken_link")  # else it is gone by now
             return None
         except OSError as error:
-            self._cannot(path, error)
+            if not self._leave_out_if(error.errno == errno.ELOOP, "link_loop"):
+                self._cannot(path, error)
             return None
         is_folder = stat.S_ISDIR(look.st_mode)
         if self._is_left_out(folder, path, is_folder=is_folder):

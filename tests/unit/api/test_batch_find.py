@@ -223,3 +223,11 @@ def test_files_without_text_are_counted_and_no_failure(tree):
     assert "one.txt" in [file.path for file in finder.find()]
     assert finder.left_out["empty"] == 2
     assert not finder.failures
+
+
+def test_a_link_to_itself_is_left_out(tree):
+    (tree / "self").symlink_to("self")
+    finder = Finder([tree], Selection())
+    assert list(finder.find())
+    assert finder.left_out["link_loop"] == 1
+    assert not finder.failures
