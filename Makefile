@@ -19,7 +19,7 @@ LOCKS := requirements.lock requirements-dev.lock
 UNWANTED := ^(torch|torchvision|torchaudio|triton|sentence-transformers|nvidia|cuda)[a-z0-9-]*==
 
 .PHONY: help demo test check coverage quality quality-report format lint types locks lock model clean docs \
-	walk-openai2 walk-node integrations fuzz bench-api bench-memory bench-ingest bench-performance
+	walk-openai2 walk-node integrations fuzz bench-api bench-memory bench-ingest bench-streams wire bench-performance
 
 help:  ## this list
 	@grep -hE '^[a-z0-9-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,6 +36,13 @@ JUDGED_SETS ?= ../shared/data
 quality: $(VENV)/.dev  ## judged questions: the sample corpus, and JUDGED_SETS=FOLDER where it is there
 	@test -d '$(JUDGED_SETS)' || echo 'No judged sets in $(JUDGED_SETS): only the sample corpus is measured.'
 	$(if $(wildcard $(JUDGED_SETS)),SOURCEBOOK_JUDGED_SETS='$(JUDGED_SETS)') $(PY) -m pytest -q -s tests/quality $(ARGS)
+
+# Recordings of the hosted service; they are not ours to ship either.
+WIRE ?= ../shared/wire
+
+wire: $(VENV)/.dev  ## replay recorded exchanges: WIRE=FOLDER with the recordings
+	@test -d '$(WIRE)' || { echo 'No recordings in $(WIRE): nothing is replayed.' >&2; exit 1; }
+	SOURCEBOOK_WIRE='$(WIRE)' $(PY) -m pytest -q tests/contract/test_wire.py $(ARGS)
 
 KEEP ?= build/quality
 
@@ -118,6 +125,9 @@ bench-memory: $(VENV)/.dev  ## peak memory of 500 MB of text, 4.5M tokens, a PDF
 
 bench-api: $(VENV)/.dev  ## requests a second and latency of metadata and lists
 	$(PY) benchmarks/metadata.py
+
+bench-streams: $(VENV)/.dev  ## what a stream costs beside search and model, and 200 of them at once
+	$(PY) benchmarks/streams.py $(ARGS)
 
 bench-ingest: $(VENV)/.dev  ## what indexing costs, stage by stage, and beside the model alone
 	$(PY) benchmarks/ingest.py $(ARGS)
