@@ -14,6 +14,10 @@ from api.evaluate.judged import JudgedSet, Question
 from api.evaluate.measures import Judge
 from retrieval.calibrate import calibrate, calibration_error
 from retrieval.queries import Hit, Query
+from retrieval.ranking import curve_signs
+from retrieval.snapshot import StoreIndex
+from retrieval.threshold import LIGHT
+from tests.quality.score_curve import Fitted, Part
 
 DEPTH = 10  # hits of a question that are judged
 
@@ -28,6 +32,15 @@ class Scored:
     score: Floats
     cosine: Floats
     relevant: Floats  # 1 or 0
+    fused: Floats  # ranking score
+    signs: Floats  # (n, 2) of `threshold.Signs.row`
+
+    def part(self, family: str) -> Part:
+        """For a fit of the curve."""
+        rows = np.column_stack([self.fused, self.signs])
+        weights = np.array([LIGHT.slope, *LIGHT.signs])
+        alone = Fitted(weights, LIGHT.shift).at(rows)
+        return Part(rows, self.relevant, self.score / alone, family)
 
     def min_max(self) -> Floats:
         """Scores stretched over 0 to 1 within each question."""
@@ -54,8 +67,8 @@ class Scored:
         some = random.Random(seed).sample(every, min(n, len(every) // 2))
         return self.of(some), self.of([each for each in every if each not in set(some)])
 
-    def _columns(self) -> tuple[NDArray[np.int64], Floats, Floats, Floats]:
-        return self.question, self.score, self.cosine, self.relevant
+    def _columns(self) -> tuple[NDArray[np.int64], Floats, Floats, Floats, Floats, Floats]:
+        return self.question, self.score, self.cosine, self.relevant, self.fused, self.signs
 
 
 def pooled(parts: Sequence[Scored]) -> Scored:
@@ -66,7 +79,7 @@ def pooled(parts: Sequence[Scored]) -> Scored:
         shift += int(part.question.max()) + 1
     rest = (
         np.concatenate([getattr(p, name) for p in parts])
-        for name in ("score", "cosine", "relevant")
+        for name in ("score", "cosine", "relevant", "fused", "signs")
     )
     return Scored(np.concatenate(questions), *rest)
 
@@ -75,19 +88,49 @@ def scored(engine: Engine, store_id: str, judged: JudgedSet) -> Scored:
     """Ask every question of a set and judge the first ten hits; unjudged is not relevant."""
     judge = Judge(judged)
     rows = []
+    signs = _signs(engine, store_id, judged)
     for n, question in enumerate(judged.questions):
         for hit in engine.search([store_id], Query((question.text,), limit=DEPTH)).hits:
             relevant = judge.is_relevant(question, hit.filename, hit.text)
-            rows.append((n, hit.score, hit.explanation.dense.score, float(relevant)))
-    number, score, cosine, relevant = np.array(rows).T
-    return Scored(number.astype(np.int64), score, cosine, relevant)
+            seen = hit.explanation
+            rows.append((n, hit.score, seen.dense.score, float(relevant), seen.fused))
+    number, score, cosine, relevant, fused = np.array(rows).T
+    questions = number.astype(np.int64)
+    return Scored(questions, score, cosine, relevant, fused, signs[questions])
 
 
-def error_after(fitted_on: Sequence[Scored], found: Scored) -> float:
-    """The calibration error of some hits once their scores are bent as other hits say."""
-    judged = pooled(fitted_on)
-    made = calibrate([judged.score.tolist()], [(judged.relevant > 0).tolist()])
-    return calibration_error(made.apply_all(found.score), found.relevant > 0)
+def _signs(engine: Engine, store_id: str, judged: JudgedSet) -> Floats:
+    """(q, 2) what the curve knows of each question before any hit."""
+    with engine.store.read() as read:
+        reader = read.commits
+        view = StoreIndex(store_id, model_id=reader.model_id(store_id)).catch_up(reader)
+    return np.array([curve_signs(view, question.text).row() for question in judged.questions])
+
+
+def error_after(found: Scored, n_judged: int, *, n_draws: int = 20) -> tuple[float, float]:
+    """What `sourcebook calibrate` makes of some judged questions, on a set's other questions.
+
+    Args:
+        found: the set's hits.
+        n_judged: questions that are judged; half of them where there are not twice as many.
+        n_draws: of these questions, over which the mean is taken.
+
+    Returns:
+        The calibration error, and the error that the same scores would show if they were right
+        and nothing but luck decided: so few hits a bin cannot show less.
+    """
+    errors, luck = [], []
+    rng = np.random.default_rng(0)
+    for seed in range(n_draws):
+        judged, rest = found.split(n_judged, seed=seed)
+        made = calibrate(
+            [judged.of([q]).score.tolist() for q in np.unique(judged.question)],
+            [(judged.of([q]).relevant > 0).tolist() for q in np.unique(judged.question)],
+        )
+        scores = made.apply_all(rest.score)
+        errors.append(calibration_error(scores, rest.relevant > 0))
+        luck.append(calibration_error(scores, rng.random(len(scores)) < scores))
+    return float(np.mean(errors)), float(np.mean(luck))
 
 
 def auc(score: Floats, relevant: Floats) -> float:
