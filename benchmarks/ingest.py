@@ -121,12 +121,19 @@ class Bench:
         """MB/s of text of each stage on one thread, and of the whole with the worker's threads."""
         folder = self._files(n_files, n_bytes=500_000)
         n_mb = _n_bytes(folder) / _MB
-        rounds = [self._staged(folder, Free(self.model)) for _ in range(self.n_rounds)]
+        rounds: list[dict[str, float]] = []
+        costs = [
+            _cost(lambda: rounds.append(self._staged(folder, Free(self.model))))
+            for _ in range(self.n_rounds)
+        ]
         for stage in _STAGES:
             seconds = statistics.median(each[stage] for each in rounds)
             print(f"{stage}, no model: {n_mb / seconds:.1f} MB/s of text")
         total = statistics.median(sum(each.values()) for each in rounds)
-        print(f"all stages, no model, one thread: {n_mb / total:.1f} MB/s of text")
+        print(
+            f"all stages, no model, one thread: {n_mb / total:.1f} MB/s of text,"
+            f" {n_mb / _medians(costs)[1]:.1f} MB a processor second"
+        )
         phases: list[Mapping[str, float]] = []
         whole = [self._whole(folder, Free(self.model), phases) for _ in range(self.n_rounds)]
         queued = statistics.median(each["queueing"] + each["indexing"] for each in phases)
