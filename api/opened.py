@@ -172,7 +172,8 @@ class Opened:
         self._indexes.save()
 
     def sweep_expired(self) -> None:
-        """Take out what has expired, and what indexes still hold of it."""
+        """Take out what has expired, and what indexes still hold of it; close indexes not in use."""
+        self._indexes.tend()
         self.store.expire()
         lost = self.store.take_stores_that_lost_files()
         gone = {store_id for store_id in lost if self._is_gone(store_id)}

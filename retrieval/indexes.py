@@ -7,6 +7,7 @@ import fcntl
 import logging
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +17,10 @@ from retrieval.snapshot import Reader, StoreIndex
 from retrieval.view import View
 
 logger = logging.getLogger("sourcebook.indexes")
+
+# An index that nobody asked for so long is closed; opening it again takes a third of a second for
+# a million windows, see decision 0020.
+IDLE_S = 600.0
 
 
 class Indexes:
@@ -28,6 +33,7 @@ class Indexes:
         self._opening: dict[str, threading.Lock] = {}
         self._open: dict[str, StoreIndex] = {}
         self._saved_seq: dict[str, int] = {}
+        self._used_at: dict[str, float] = {}  # by the monotonic clock, in seconds
 
     def view(self, reader: Reader, store_id: str, *, model_id: str) -> View:
         """The index of a vector store as of the reader's snapshot.
@@ -35,6 +41,7 @@ class Indexes:
         Raises:
             StoreBusy: the index has moved on since that snapshot; take a new one.
         """
+        self._used_at[store_id] = time.monotonic()
         index = self._open.get(store_id)
         if index is None or index.model_id != model_id:
             index = self._opened(reader, store_id, model_id)
@@ -47,11 +54,29 @@ class Indexes:
             if self._saved_seq.get(store_id) != seq and self._save(store_id, index):
                 self._saved_seq[store_id] = seq
 
+    def tend(self, *, idle_s: float = IDLE_S) -> None:
+        """Make codes that are missing, and close what is not used, so that its memory is free.
+
+        What an index held that was not written yet is written first; a search opens it again.
+        """
+        for store_id, index in list(self._open.items()):
+            is_idle = time.monotonic() - self._used_at.get(store_id, 0.0) > idle_s
+            seq = index.view().seq
+            if index.needs_codes or (is_idle and self._saved_seq.get(store_id) != seq):
+                if not self._save(store_id, index):
+                    continue  # another process is at it, or the disk is full
+                self._saved_seq[store_id] = seq
+            if is_idle:
+                with self._lock:
+                    self._open.pop(store_id, None)
+                    self._saved_seq.pop(store_id, None)
+
     def forget(self, store_id: str) -> None:
         """Drop the index of a vector store that was deleted."""
         with self._lock:
             self._open.pop(store_id, None)
             self._saved_seq.pop(store_id, None)
+            self._used_at.pop(store_id, None)
         shutil.rmtree(self._folder / store_id, ignore_errors=True)
 
     def _opened(self, reader: Reader, store_id: str, model_id: str) -> StoreIndex:

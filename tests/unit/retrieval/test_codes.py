@@ -13,7 +13,9 @@ from retrieval import dense, packed
 from retrieval.codes import LIST_WINDOWS, Codes, codes_path, lists_of, n_parts
 from retrieval.filters import parse_filter
 from retrieval.plan import Tuning, plan
+from retrieval.queries import Query
 from retrieval.rows import products
+from retrieval.search import search
 from retrieval.snapshot import StoreIndex
 
 CODED = Tuning(gather_windows=20, coded_windows=512)
@@ -209,3 +211,26 @@ def test_rows_read_from_a_file_give_the_same_bits_as_mapped_ones(n: int, tmp_pat
     kept = products(mapped, windows, query, kept=True)
     assert np.array_equal(products(mapped, windows, query, kept=False), kept)
     assert np.array_equal(products(vectors, windows, query, kept=False), kept)
+
+
+def test_first_ten_hits_are_those_of_an_exact_search() -> None:
+    """Of searches by meaning and words; 99 in 100 must agree, place by place."""
+    store = some_store(60, n_windows=100)
+    by_codes = StoreIndex(STORE_ID, model_id="hash", tuning=CODED)
+    by_rows = StoreIndex(STORE_ID, model_id="hash", tuning=Tuning(20, 1 << 30))
+    by_codes.catch_up(store)
+    by_codes.code()
+    by_rows.catch_up(store)
+    rng = np.random.default_rng(13)
+    same, plans = 0, set()
+    for n in range(100):
+        only = parse_filter({"type": "lte", "key": "year", "value": 8}) if n % 2 else None
+        query = Query((" ".join(rng.choice(WORDS, 4)),), only, limit=10)
+        found, exact = (
+            search(store, index.view(), EMBEDDER, query, vector_store_id=STORE_ID).hits
+            for index in (by_codes, by_rows)
+        )
+        same += [(hit.id, hit.score) for hit in found] == [(hit.id, hit.score) for hit in exact]
+        plans.add(found[0].explanation.plan)
+    assert same >= 99
+    assert any("rows by codes" in each for each in plans)
