@@ -1,23 +1,30 @@
-"""Search and answers on the sample corpus: right passage, right page, exact quote.
+"""Search and answers on the sample corpus: right passage, right page, exact quote, or silence.
 
-A failure prints the questions that missed.
+A failure prints the questions that missed. Silence is also looked at on questions about documents
+of other fields, which are harder: each document is of fifteen sentences on one subject, and most of
+the questions that it does not answer are about that very subject.
 """
 
-import re
-import unicodedata
+import pytest
 
+from api.answer.extractive import NOT_TOLD
 from retrieval.queries import Query
 from retrieval.sentences import sentence_spans
 from retrieval.types import PageRequest
 from tests.quality.conftest import STORE
+from tests.quality.fit_support import own_questions, plain, write_own
 
 HIT_AT_1, HIT_AT_5, FIRST_QUOTE = 0.85, 0.97, 0.85
+HELD, SILENT = 0.85, 0.90
+# Of the other documents; what is reached, a little rounded down.
+HELD_ELSEWHERE, SILENT_ELSEWHERE = 0.80, 0.58
 MAX_SENTENCES, MAX_CHARS = 3, 400
 
 
-def plain(text):
-    """Text without what extraction and layout may change: white space and cell borders."""
-    return re.sub(r"[\s|]+", "", unicodedata.normalize("NFKC", text))
+@pytest.fixture(scope="module")
+def answers(engine, judgments):
+    """Question → answer, of every judged question."""
+    return {each["question"]: engine.ask(each["question"], store=STORE) for each in judgments}
 
 
 def answerable(judgments):
@@ -50,10 +57,10 @@ def test_the_answering_passage_is_found(engine, judgments):
     assert share(fifth) >= HIT_AT_5, missed(fifth)
 
 
-def test_the_first_citation_quotes_the_answer(engine, judgments):
+def test_the_first_citation_quotes_the_answer(answers, judgments):
     found, wrong_pages, long_quotes = {}, [], []
     for judged in answerable(judgments):
-        citations = engine.ask(judged["question"], store=STORE).citations
+        citations = answers[judged["question"]].citations
         good = False
         if citations:
             quote, place = citations[0].quote, citations[0].place
@@ -75,15 +82,50 @@ def test_the_first_citation_quotes_the_answer(engine, judgments):
     assert long_quotes == []
 
 
-def test_every_quote_is_found_at_its_span(engine, judgments):
+def test_the_answer_holds_the_answering_sentence(answers, judgments):
+    found = {
+        each["question"]: plain(each["answer"]) in plain(answers[each["question"]].text)
+        for each in answerable(judgments)
+    }
+    print(f"answer holds the sentence {share(found):.3f}  n {len(found)}")
+    assert share(found) >= HELD, missed(found)
+
+
+def test_what_the_files_do_not_tell_is_not_answered(answers, judgments):
+    asked = [each["question"] for each in judgments if each["answer"] is None]
+    silent = {question: answers[question].text == NOT_TOLD for question in asked}
+    print(f"silent {share(silent):.3f}  n {len(silent)}")
+    assert share(silent) >= SILENT, missed(silent)
+    assert not any(answers[question].citations for question in asked if silent[question])
+
+
+def test_silence_on_documents_of_other_fields(engine, tmp_path):
+    write_own(tmp_path)
+    engine.add(tmp_path, store="other-fields")
+    held, silent = {}, {}
+    for question in own_questions():
+        text = engine.ask(question.text, store="other-fields").text
+        if question.answer is None:
+            silent[question.text] = text == NOT_TOLD
+        else:
+            held[question.text] = plain(question.answer) in plain(text)
+    print(f"other fields: holds {share(held):.3f}  silent {share(silent):.3f}")
+    assert share(held) >= HELD_ELSEWHERE, missed(held)
+    assert share(silent) >= SILENT_ELSEWHERE, missed(silent)
+
+
+def test_every_quote_is_found_at_its_span(engine, answers):
     store_id = engine.resolve_store(STORE).id
+    texts = {}
     n_quotes = 0
-    for judged in judgments[::4]:
-        for citation in engine.ask(judged["question"], store=STORE).citations:
-            text = engine.content(store_id, citation.file_id)
-            assert text[citation.start_char : citation.end_char] == citation.quote
+    for answer in answers.values():
+        for citation in answer.citations:
+            if citation.file_id not in texts:
+                texts[citation.file_id] = engine.content(store_id, citation.file_id)
+            span = texts[citation.file_id][citation.start_char : citation.end_char]
+            assert span == citation.quote
             n_quotes += 1
-    assert n_quotes > 0
+    assert n_quotes > len(answers) / 2
 
 
 def test_every_chunk_is_its_span_of_the_document(engine):
