@@ -92,6 +92,7 @@ tests/contract/node/node_modules/.made: tests/contract/node/package.json
 
 walk-node: $(VENV)/.dev tests/contract/node/node_modules/.made  ## the same with the Node client
 	$(OUTSIDE) node tests/contract/node/walk.mjs
+	$(OUTSIDE) node tests/contract/node/streams.mjs
 
 build/langchain/.made: INSTALLED := langchain-openai openai-agents
 build/litellm/.made: INSTALLED := litellm mcp

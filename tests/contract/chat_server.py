@@ -6,6 +6,7 @@ import json
 import socket
 import threading
 import time
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
@@ -32,6 +33,7 @@ class Script:
     hang_ups: int = 0  # requests whose connection is cut without a word
     retry_after_ms: int = 1  # of refusals
     times: list[float] = field(default_factory=list)  # when requests came
+    hear: Callable[[Script], None] = lambda _: None  # called with each request, may change all
     requests: list[dict[str, Any]] = field(default_factory=list)
     left: threading.Event = field(default_factory=threading.Event)  # the client went away
 
@@ -57,6 +59,7 @@ def _handler(script: Script) -> type[BaseHTTPRequestHandler]:
             length = int(self.headers["content-length"])
             script.requests.append(json.loads(self.rfile.read(length)))
             script.times.append(time.monotonic())
+            script.hear(script)
             if script.hang_ups:
                 script.hang_ups -= 1
                 self.connection.shutdown(socket.SHUT_RDWR)

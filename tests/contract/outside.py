@@ -15,6 +15,9 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+sys.path.append(str(Path(__file__).parents[1] / "support"))
+
+from chat_server import Script, calling, chat_server
 from conformance import Exchange, check_exchange
 from http_service import running
 
@@ -23,6 +26,21 @@ from api.engine import Engine
 from api.settings import Settings
 
 MAX_SHOWN = 10
+# What the input asks the language model for → what it does.
+ANSWERS: dict[str, dict[str, Any]] = {
+    "call weather": {"deltas": calling("weather", '{"city": "Pa', 'ris"}')},
+    "refuse": {"deltas": [{"refusal": "I cannot "}, {"refusal": "help with that."}]},
+    "stop early": {"deltas": ["Paris ", "is"], "finish_reason": "length"},
+    "give JSON": {"deltas": ['{"city"', ': "Paris"}']},
+    "take long": {"deltas": [f"word{n} " for n in range(40)], "pause_s": 0.02},
+    "fail": {
+        "pieces": [
+            b'data: {"choices": [{"index": 0, "delta": {"content": "Before it "}}]}\n\n',
+            b'data: {"error": {"message": "too many", "code": "rate_limit_exceeded"}}\n\n',
+        ]
+    },
+}
+CITED = ["Paris is the capital", " of France", " [", "1]", ". So it", " is."]
 
 
 class Watched:
@@ -69,8 +87,10 @@ class Watched:
 
 def run(command: list[str]) -> int:
     """Run `command` against a fresh server; gives its status, or 1 for a wrong reply."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings = Settings(data=Path(folder) / "data", embedder="hash")
+    with tempfile.TemporaryDirectory() as folder, chat_server(Script(hear=_obey)) as llm:
+        settings = Settings(
+            data=Path(folder) / "data", embedder="hash", llm_base_url=llm, llm_model="scripted"
+        )
         with Engine.open(settings=settings, work=True) as engine:
             watched = Watched(create_app(engine))
             with running(watched) as url:
@@ -81,6 +101,15 @@ def run(command: list[str]) -> int:
     for problem in watched.problems[:MAX_SHOWN]:
         print(" ", problem)
     return status or min(1, len(watched.problems))
+
+
+def _obey(script: Script) -> None:
+    """Do what the newest message asks for; cite the first source otherwise."""
+    asked = str(script.requests[-1]["messages"][-1]["content"])
+    wanted = next((answer for words, answer in ANSWERS.items() if words in asked), {})
+    for name, value in {**vars(Script(CITED)), **wanted}.items():
+        if name not in {"hear", "requests", "times"}:
+            setattr(script, name, value)
 
 
 if __name__ == "__main__":

@@ -15,5 +15,6 @@ NODE = Path(__file__).parent / "node"
     not (shutil.which("node") and (NODE / "node_modules" / "openai").exists()),
     reason="needs Node and its client: make walk-node",
 )
-def test_the_node_client_walks():
-    assert run(["node", str(NODE / "walk.mjs")]) == 0
+@pytest.mark.parametrize("program", ["walk.mjs", "streams.mjs"])
+def test_the_node_client_walks(program):
+    assert run(["node", str(NODE / program)]) == 0
