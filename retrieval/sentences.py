@@ -117,6 +117,8 @@ def _ends(text: str, start: int, border: re.Match[str]) -> bool:
 
 def _opens_low(text: str, end: int) -> bool:
     """Whether the word after a stop begins with a small letter; mostly one look tells."""
+    if end == len(text):
+        return False
     first = text[end + 1 : end + 2]
     if text[end : end + 1] != " " or not first.isalpha():
         first = _word_after(text, end)[:1]
