@@ -36,6 +36,7 @@ _READ_LEAST = 100
 _FETCHED_EACH = 4  # estimates for each row read at first: more rows are read without a new scan
 _FETCHED_MOST = 4096
 _TASK_LISTS = 512  # lists of codes, half a millisecond of work, that a thread takes at a time
+_SHARED_LISTS = 1024  # fewer are not worth waking another thread
 # Below this share, going from row to row is faster than passing over those that are not allowed.
 _SKIP_SHARE = 0.25
 
@@ -126,7 +127,8 @@ class _Estimates:
             [
                 partial(codes.nearest, query, k=n, lists=part, bits=masked[i])
                 for i, part, codes in tasks
-            ]
+            ],
+            n_lists=sum(len(part) for _, part, _ in tasks),
         )
         estimate = np.concatenate([each for _, each in found])
         segment = np.repeat([i for i, *_ in tasks], [len(each) for _, each in found])
@@ -156,8 +158,10 @@ def _parts(codes: Codes, mask: Allowed) -> list[NDArray[np.int64]]:
     return [lists[i : i + _TASK_LISTS] for i in range(0, len(lists), _TASK_LISTS)]
 
 
-def _carried_out(tasks: Sequence[Callable[[], Found]]) -> list[Found]:
-    return HELPER.run(tasks) if len(tasks) > 1 else [task() for task in tasks]
+def _carried_out(tasks: Sequence[Callable[[], Found]], *, n_lists: int) -> list[Found]:
+    if n_lists < _SHARED_LISTS:
+        return [task() for task in tasks]
+    return HELPER.run(tasks)
 
 
 def _read(
