@@ -13,6 +13,7 @@ Source: André, Kermarrec, Le Scouarnec, Quick ADC, 2019; FAISS, IndexIVFPQFastS
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ _PACKED_TOGETHER = 32  # windows whose codes are interleaved; a list holds whole
 _VALUES = 16  # of four bits
 _TRAIN_WINDOWS = 8192  # 512 for each value: more bring nothing
 _TRAIN_ROUNDS = 10
+_ENCODED_AT_ONCE = 65536  # windows whose rows are in memory
 _CHECKED_WINDOWS = 1024  # rows that errors are estimated from
 _CHECKED_QUERIES = 128
 # How much worse than its own windows a quantiser may fit those of another segment.
@@ -44,7 +46,6 @@ class Codes:
     """Of one segment. Any number of threads may search."""
 
     centroids: NDArray[np.float32]  # (parts, 16, dim / parts)
-    packed: NDArray[np.uint8]  # as FAISS interleaves them, 32 windows a block
     n_windows: int
     error: float  # standard deviation of exact less estimated product
     own_error: float  # the same over the windows that the quantiser was made from
@@ -80,21 +81,23 @@ class Codes:
         cls, centroids: NDArray[np.float32], vectors: Vectors, error: float, own_error: float
     ) -> Codes:
         flat = _quantiser(centroids)
-        flat.add(vectors)
-        found = faiss.rev_swig_ptr(flat.codes.get(), flat.codes.size()).copy()
-        return cls._made(centroids, found, len(vectors), error, own_error)
+        for start in range(0, len(vectors), _ENCODED_AT_ONCE):
+            flat.add(vectors[start : start + _ENCODED_AT_ONCE])
+            packed.let_go(vectors, alone=True)
+        interleaved = faiss.rev_swig_ptr(flat.codes.get(), flat.codes.size()).copy()
+        return cls._made(centroids, interleaved, len(vectors), error, own_error)
 
     @classmethod
     def _made(
         cls,
         centroids: NDArray[np.float32],
-        packed: NDArray[np.uint8],
+        interleaved: NDArray[np.uint8],
         n_windows: int,
         error: float,
         own_error: float,
     ) -> Codes:
-        index = _index(centroids, packed, n_windows)
-        return cls(centroids, packed, n_windows, error, own_error, index)
+        index = _index(centroids, interleaved, n_windows)
+        return cls(centroids, n_windows, error, own_error, index)
 
     def nearest(
         self,
@@ -145,21 +148,21 @@ class Codes:
     def save(self, path: Path) -> None:
         """Write them into `path`, whole or not at all."""
         meta = {"n_windows": self.n_windows, "error": self.error, "own_error": self.own_error}
-        packed.write(path, {"centroids": self.centroids, "packed": self.packed}, meta)
+        interleaved = np.concatenate([*_lists(self._index)])
+        packed.write(path, {"centroids": self.centroids, "interleaved": interleaved}, meta)
 
     @classmethod
     def open(cls, path: Path, *, n_windows: int, dim: int) -> Codes | None:
         """What was saved for a segment of that shape; None if that is missing or damaged."""
         try:
             arrays, meta = packed.read(path)
-            centroids, found = arrays["centroids"], arrays["packed"]
+            centroids, found = arrays["centroids"], arrays["interleaved"]
             if meta["n_windows"] != n_windows or centroids.shape[0] != n_parts(dim):
                 return None
             errors = float(meta["error"]), float(meta["own_error"])
             codes = cls._made(centroids.copy(), found, n_windows, *errors)
         except (CorruptStore, IncompatibleStore, KeyError):
             return None
-        packed.let_go(found)  # FAISS has its own copy
         return codes
 
 
@@ -228,7 +231,7 @@ def _error(flat: faiss.IndexPQFastScan, rows: Vectors) -> float:
 
 
 def _index(
-    centroids: NDArray[np.float32], packed: NDArray[np.uint8], n_windows: int
+    centroids: NDArray[np.float32], interleaved: NDArray[np.uint8], n_windows: int
 ) -> faiss.IndexIVFPQFastScan:
     """An inverted file that holds packed codes as they are, in runs of `LIST_WINDOWS`."""
     parts, _, size = centroids.shape
@@ -245,7 +248,16 @@ def _index(
     n_bytes = LIST_WINDOWS * ((parts + 1) // 2)
     for number in range(n_lists):
         own = ordinals[number * LIST_WINDOWS : (number + 1) * LIST_WINDOWS]
-        codes = packed[number * n_bytes :]
+        codes = interleaved[number * n_bytes :]
         lists.add_entries(number, len(own), faiss.swig_ptr(own), faiss.swig_ptr(codes))
     index.ntotal = n_windows
     return index
+
+
+def _lists(index: faiss.IndexIVFPQFastScan) -> Iterator[NDArray[np.uint8]]:
+    """The codes of each list as FAISS interleaves them, 32 windows a block."""
+    lists = faiss.downcast_InvertedLists(index.invlists)  # type: ignore[arg-type]
+    for number in range(index.nlist):
+        n_blocks = -(-lists.list_size(number) // _PACKED_TOGETHER)
+        n_bytes = n_blocks * _PACKED_TOGETHER * index.code_size
+        yield faiss.rev_swig_ptr(lists.get_codes(number), n_bytes)
