@@ -20,6 +20,7 @@ from api.wire.fields import Metadata
 from api.wire.ids import check_id
 from api.wire.input_items import input_items
 from api.wire.sourcebook import Wanted
+from api.wire.spelling import check_spelling
 from api.wire.tools import Offered, chosen, tool_choice, tools
 from api.wire.validation import Closed, listed, missing, parse, wrong_type
 from retrieval.errors import InvalidRequest
@@ -109,6 +110,15 @@ class CreateResponse(Open):
     sourcebook: WantedOfAnswer | None = None
 
 
+# With what is looked at elsewhere, and what is taken and has no effect here.
+KNOWN = frozenset(CreateResponse.model_fields) | frozenset(
+    str.split("""
+    input tools tool_choice conversation stream_options prompt prompt_cache_options moderation
+    context_management access_programs background_options image
+    """)
+)
+
+
 def response_request(body: Mapping[str, Any], *, places: bool) -> ResponseRequest:
     """The validated request.
 
@@ -119,6 +129,7 @@ def response_request(body: Mapping[str, Any], *, places: bool) -> ResponseReques
     Raises:
         InvalidRequest: with the dotted path of what is wrong.
     """
+    check_spelling(body, KNOWN)
     given = parse(CreateResponse, dict(body))
     _refuse_unserved(body, given)
     offered = tools(body.get("tools"))

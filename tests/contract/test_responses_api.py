@@ -392,3 +392,24 @@ def test_cache_retention_is_echoed_in_the_spelling_of_today(service: Service, sp
         model="extractive", input="Hello", prompt_cache_retention=spelling
     )
     assert response.prompt_cache_retention == "in_memory"
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"),
+    [
+        ("instuctions", "instructions"),
+        ("max_output_token", "max_output_tokens"),
+        ("maxOutputTokens", "max_output_tokens"),
+        ("previous_responseid", "previous_response_id"),
+        ("temperatrue", "temperature"),
+    ],
+)
+def test_a_misspelt_key_is_refused(cities, key, meant):
+    error = refused(cities.post(**{key: None}), 400)
+    assert (error["param"], error["code"]) == (key, "unknown_parameter")
+    assert f"'{meant}'" in error["message"]
+
+
+def test_keys_of_newer_clients_are_let_through(cities):
+    new = {"moderation": {}, "temperament": 1, "inputs": 1, "modell": "x", "output_tokens": 3}
+    assert cities.post(**new).status_code == 200
