@@ -23,6 +23,7 @@ from retrieval.errors import Conflict, InvalidQuery, StoreBusy
 from retrieval.filters import parse_filter
 from retrieval.queries import Citation, Hit, Query, SearchResult
 from retrieval.search import Run, run
+from retrieval.shape import within_budget
 from retrieval.store import Tables
 from retrieval.types import Attributes, VectorStore
 from retrieval.verify import MIN_SUPPORT
@@ -96,6 +97,9 @@ class Engine(Resources):
         hits = sorted(
             (hit for result in results for hit in result.hits), key=lambda hit: -hit.score
         )
+        if query.max_tokens is not None and len(results) > 1:
+            n_tokens = [len(self.embedder.token_spans(hit.text)) for hit in hits]
+            hits = within_budget(hits, n_tokens, query.max_tokens)
         return SearchResult(results[0].queries, tuple(hits[: query.limit]))
 
     def find(

@@ -288,3 +288,7 @@ def test_several_stores_are_searched_as_one(engine):
     assert len(result.hits) == 2
     assert {hit.vector_store_id for hit in result.hits} == {first, second}
     assert result.hits[0].score >= result.hits[1].score
+    n_tokens = [len(engine.embedder.token_spans(hit.text)) for hit in result.hits]
+    budget = n_tokens[0] + n_tokens[1] // 2  # enough for either store's hit, not for both
+    within = engine.search([first, second], Query(("foliot fusee",), limit=2, max_tokens=budget))
+    assert within.hits == result.hits[:1]
