@@ -205,7 +205,7 @@ class Postings:
         column = np.zeros(int(self.n_all[0]), dtype=np.int32)  # by site, from 1
         column[sites] = np.arange(1, len(sites) + 1)
         columns = column[self.layout.unpack(self.packed, places.byte[rows], n)]
-        hits = np.flatnonzero(columns > 0)
+        hits = (columns > 0).nonzero()[0]
         before = offsets(n)
         term = np.searchsorted(before, hits, side="right") - 1
         counts = self.counts.at(first[term] + hits - before[term])
@@ -296,7 +296,7 @@ def _merged_range(
 def offsets(lengths: NDArray[Any]) -> NDArray[np.int64]:
     """Where each of some runs laid end to end starts, and where the last ends: (n + 1,)."""
     starts = np.zeros(len(lengths) + 1, dtype=np.int64)
-    np.cumsum(lengths, out=starts[1:])
+    lengths.cumsum(out=starts[1:])
     return starts
 
 
@@ -307,7 +307,7 @@ def ranges(first: NDArray[Any], n: NDArray[Any]) -> NDArray[np.int64]:
     [4, 5, 9, 10, 11]
     """
     starts = offsets(n)
-    return np.arange(starts[-1]) + np.repeat(first - starts[:-1], n)
+    return np.arange(starts[-1]) + (first - starts[:-1]).repeat(n)
 
 
 def joined(arrays: Sequence[NDArray[Any]]) -> NDArray[np.int64]:

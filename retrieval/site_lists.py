@@ -82,7 +82,7 @@ class Layout:
         ends = np.cumsum(np.where(n > 0, high + low, 0))
         packed = np.zeros(int(ends[-1]) if len(ends) else 0, dtype=np.uint8)
         places = np.concatenate([[0], ends])[:-1]
-        first = np.cumsum(n) - n
+        first = n.cumsum() - n
         for kind, lists in _by_kind(kinds, n):
             mine, at = n[lists], places[lists]
             values = numbers[_runs(first[lists], mine)]
@@ -100,12 +100,12 @@ class Layout:
             return self._unpack_one(raw, int(at[0]), int(n[0]))
         kinds = self.kinds(n)
         found: Numbers = np.empty(int(n.sum()), dtype=np.int64)
-        first = np.cumsum(n) - n
+        first = n.cumsum() - n
         for kind, lists in _by_kind(kinds, n):
             mine, begin = n[lists], at[lists]
             high, low = self._sizes(mine, kinds[lists])
             bits = np.unpackbits(_cut(raw, begin, high), bitorder="little").view(np.bool_)
-            values = np.flatnonzero(bits) - np.repeat(8 * (np.cumsum(high) - high), mine)
+            values = bits.nonzero()[0] - (8 * (high.cumsum() - high)).repeat(mine)
             if kind:
                 low_bits = int(_LOW_BITS[kind])
                 values = (values - _within(mine)) << low_bits
@@ -121,7 +121,7 @@ class Layout:
         low_bits = int(_LOW_BITS[kind])
         start = at + ((n * (kind > 0) + int(self._tails[kind]) + 7) >> 3)
         bits = np.unpackbits(raw[at:start], bitorder="little").view(np.bool_)
-        values: Numbers = np.flatnonzero(bits)
+        values: Numbers = bits.nonzero()[0]
         if not kind:
             return values
         values -= np.arange(n)
@@ -135,7 +135,7 @@ class Layout:
 def _by_kind(kinds: Numbers, n: Numbers) -> Iterator[tuple[int, Numbers]]:
     """Each kind that occurs, with the lists of it that hold something."""
     for kind in range(len(_LOW_BITS)):
-        lists = np.flatnonzero((kinds == kind) & (n > 0))
+        lists = ((kinds == kind) & (n > 0)).nonzero()[0]
         if len(lists):
             yield kind, lists
 
@@ -143,7 +143,7 @@ def _by_kind(kinds: Numbers, n: Numbers) -> Iterator[tuple[int, Numbers]]:
 def _as_bits(ones: Numbers, n: Numbers, n_bytes: Numbers) -> NDArray[np.uint8]:
     """Bit maps end to end, each of so many bytes, with these ones set."""
     bits = np.zeros(8 * int(n_bytes.sum()), dtype=np.bool_)
-    bits[ones + np.repeat(8 * (np.cumsum(n_bytes) - n_bytes), n)] = True
+    bits[ones + (8 * (n_bytes.cumsum() - n_bytes)).repeat(n)] = True
     return np.packbits(bits, bitorder="little")
 
 
@@ -185,7 +185,7 @@ def _from_low(raw: NDArray[np.uint8], n: Numbers, low_bits: int) -> NDArray[Any]
     if len(n) == 1:
         values: NDArray[Any] = nibbles[: int(n[0])]
     else:
-        values = nibbles[_runs(2 * (np.cumsum(n_half) - n_half), n)]
+        values = nibbles[_runs(2 * (n_half.cumsum() - n_half), n)]
     if low_bits > 8:  # noqa: PLR2004
         values = (values << 8) | _cut(raw, start, n_whole)
     return values
@@ -209,6 +209,7 @@ def _within(n: Numbers) -> Numbers:
 
 
 def _runs(first: Numbers, n: Numbers) -> Numbers:
-    ends = np.cumsum(n)
-    places: Numbers = np.arange(int(ends[-1]) if len(n) else 0) + np.repeat(first - (ends - n), n)
+    ends: Numbers = n.cumsum()
+    places: Numbers = (first - (ends - n)).repeat(n)
+    places += np.arange(len(places))
     return places

@@ -90,7 +90,7 @@ class Counts:
         of_reach = np.bitwise_count(repeats).reshape(-1, _REACH_BYTES).sum(axis=1, dtype=np.int64)
         return cls(
             repeats,
-            (np.cumsum(of_reach) - of_reach).astype(np.int32),
+            (of_reach.cumsum() - of_reach).astype(np.int32),
             SmallNumbers.of(np.concatenate([np.empty(0, dtype=np.int64), *more]), is_half=True),
         )
 
@@ -102,9 +102,9 @@ class Counts:
         """The counts from place first[i], n[i] of them, for each i, end to end."""
         if len(n) > 1:
             first, n = first[n > 0], n[n > 0]
-        ends = np.cumsum(n)
+        ends = n.cumsum()
         found = np.ones(int(ends[-1]) if len(n) else 0, dtype=np.int64)
-        repeated = np.flatnonzero(self._bits(first, n))
+        repeated = self._bits(first, n).nonzero()[0]
         if len(repeated):
             before = np.searchsorted(repeated, ends - n)  # repeats in the runs before
             each = np.diff(np.append(before, len(repeated)))
@@ -119,7 +119,7 @@ class Counts:
             return raw[start & 7 : (start & 7) + end - start].view(np.bool_)
         n_bytes = ((first + n + 7) >> 3) - (first >> 3)
         raw = np.unpackbits(self.repeats[_runs(first >> 3, n_bytes)], bitorder="little")
-        shift = 8 * (np.cumsum(n_bytes) - n_bytes) + (first & 7)
+        shift = 8 * (n_bytes.cumsum() - n_bytes) + (first & 7)
         return raw[_runs(shift, n)].view(np.bool_)
 
     def at(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -158,7 +158,7 @@ class Counts:
 def _runs(first: NDArray[np.int64], n: NDArray[np.int64]) -> NDArray[np.int64]:
     if len(n) == 1:
         return np.arange(int(first[0]), int(first[0] + n[0]))
-    ends = np.cumsum(n)
-    places: NDArray[np.int64] = np.repeat(first - (ends - n), n)
+    ends: NDArray[np.int64] = n.cumsum()
+    places: NDArray[np.int64] = (first - (ends - n)).repeat(n)
     places += np.arange(len(places))
     return places
