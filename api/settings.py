@@ -16,6 +16,11 @@ PREFIX = "SOURCEBOOK_"
 _MIB = 1 << 20
 
 
+def variable(name: str) -> str | None:
+    """The value of a variable that a file of settings names, such as that of a server's key."""
+    return os.environ.get(name)
+
+
 def _setting(default: Any, help: str) -> Any:
     return field(default=default, metadata={"help": help})
 

@@ -12,7 +12,6 @@ served_as = "llama3.2:3b-instruct"   # what the server calls it, if `models` is 
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, cast, get_args
 
-from api.settings import Retrieval, Settings
+from api.settings import Retrieval, Settings, variable
 from retrieval.errors import InvalidRequest
 
 if TYPE_CHECKING:
@@ -112,11 +111,11 @@ def backends(settings: Settings) -> tuple[Backend, ...]:
 
 
 def _backend(entry: Mapping[str, Any], settings: Settings) -> Backend:
-    variable = entry.get("api_key_variable")
+    named = entry.get("api_key_variable")
     return Backend(
         models=tuple(entry["models"]),
         base_url=entry["base_url"],
-        api_key=os.environ.get(variable) if variable else entry.get("api_key"),
+        api_key=variable(named) if named else entry.get("api_key"),
         timeout_s=float(entry.get("timeout_s", settings.llm_timeout_s)),
         context_tokens=entry.get("context_tokens", settings.llm_context_tokens),
         retrieval=cast("Retrieval", entry.get("retrieval", settings.llm_retrieval)),
