@@ -17,7 +17,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from retrieval import dense, keyword, pairs
+from retrieval import dense, keyword, pairs, rows
 from retrieval.analysis import (
     MAX_EXACT_TOKENS,
     STOP_WORDS,
@@ -167,7 +167,7 @@ def _pairs(view: View, chunks: NDArray[np.int64], question: str) -> Floats:
         return found
     for segment, positions, local in view.by_segment(chunks):
         windows, starts = segment.windows_in(local)
-        there = pairs.held(segment.pairs[windows], numbers)
+        there = pairs.held(rows.taken(segment.pairs, windows, kept=view.keeps_rows), numbers)
         found[positions] = np.maximum.reduceat(there, starts, axis=0).mean(axis=1)
     return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from typing import Any
 
 import faiss
 import numpy as np
@@ -47,6 +48,23 @@ def products(
     return found
 
 
+def taken(rows: NDArray[Any], numbers: NDArray[np.int64], *, kept: bool) -> NDArray[Any]:
+    """Some rows of an array of a segment: (n, …).
+
+    Args:
+        rows: (n_w, …), contiguous rows.
+        numbers: (n,) which.
+        kept: whether mapped rows may stay in memory.
+    """
+    place = None if kept else packed.place(rows)
+    if place is None:
+        return rows[numbers]
+    found = np.empty((len(numbers), *rows.shape[1:]), dtype=rows.dtype)
+    if len(numbers):
+        _read(numbers, place, found)
+    return found
+
+
 def _products(
     rows: Vectors, numbers: NDArray[np.int64], vector: NDArray[np.float32]
 ) -> NDArray[np.float32]:
@@ -65,19 +83,19 @@ def _products(
     return found
 
 
-def _read(windows: NDArray[np.int64], place: tuple[int, int], buffer: Vectors) -> None:
+def _read(windows: NDArray[np.int64], place: tuple[int, int], buffer: NDArray[Any]) -> None:
     """Put rows of an open file into the buffer, those that stand together in one go."""
     handle, offset = place
     n_bytes = buffer.strides[0]
     into = buffer.reshape(-1).view(np.uint8).data
-    breaks = np.flatnonzero(np.diff(windows) != 1) + 1
-    starts = [0, *breaks.tolist()]
-    firsts = (windows[starts] * n_bytes + offset).tolist()
-    for first, start, end in zip(firsts, starts, [*starts[1:], len(windows)], strict=True):
-        part = into[start * n_bytes : end * n_bytes]
-        n_read = os.preadv(handle, [part], first)
-        if n_read != len(part):  # cut short while it was open
-            raise CorruptStore("rows", expected=f"{len(part)} bytes", found=f"{n_read}")
+    starts = np.flatnonzero(np.diff(windows, prepend=-2) != 1)
+    ends = np.append(starts[1:], len(windows)) * n_bytes
+    firsts = windows[starts] * n_bytes + offset
+    runs = zip(firsts.tolist(), (starts * n_bytes).tolist(), ends.tolist(), strict=True)
+    for first, start, end in runs:
+        n_read = os.preadv(handle, (into[start:end],), first)
+        if n_read != end - start:  # cut short while it was open
+            raise CorruptStore("rows", expected=f"{end - start} bytes", found=f"{n_read}")
 
 
 class _Buffers(threading.local):
