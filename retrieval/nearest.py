@@ -29,7 +29,7 @@ from retrieval.view import Allowed, View
 # (k = 10) up to 0.9996 (k = 128); see decision 0020. More than a page are wanted only to choose
 # from, where the last of them matter little.
 _CLEAR = 3.0
-_CLEAR_OF_MANY = 2.0
+_CLEAR_OF_MANY = 1.5
 _MANY = 100
 _READ_EACH = 2  # rows read for each window wanted, at first
 _READ_LEAST = 100

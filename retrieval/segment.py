@@ -239,7 +239,8 @@ class Segment:
 
     def windows_of(self, files: NDArray[np.int64]) -> NDArray[np.int64]:
         """Ordinals of these files' windows."""
-        return ranges(self.file_window[files], np.diff(self.file_window)[files])
+        first = self.file_window[files]
+        return ranges(first, self.file_window[files + 1] - first)
 
     def windows_in(self, chunks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Ordinals of the chunks' windows, end to end, and where each chunk's begin."""
@@ -248,7 +249,8 @@ class Segment:
 
     def chunks_of(self, files: NDArray[np.int64]) -> NDArray[np.int64]:
         """Numbers of these files' chunks."""
-        return ranges(self.file_chunk[files], np.diff(self.file_chunk)[files])
+        first = self.file_chunk[files]
+        return ranges(first, self.file_chunk[files + 1] - first)
 
     def save(self, folder: Path, *, again: bool = False) -> str:
         """Write it into `folder`, unless it is there already; returns the file's name.
