@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,8 @@ class Keywords:
     weights: Floats  # (n_terms,) idf of each distinct term times how often it is asked for
     idf: Mapping[str, float]  # by distinct term of the query; 0 where nothing holds it
     bound: float  # what a chunk of nothing but these terms would score
+    # By segment: its allowed chunks that match, ascending, with their BM25, once that is known.
+    _known: dict[int, tuple[Chunks, Floats]] = field(default_factory=dict)
 
     @property
     def scale(self) -> float:
@@ -78,6 +80,9 @@ class Keywords:
         found = np.zeros(len(chunks), dtype=np.float64)
         for i, positions, local in _by_segment(self.view, chunks):
             segment = self.view.segments[i].segment
+            if i in self._known:
+                found[positions] = _looked_up(*self._known[i], chunks[positions])
+                continue
             n_each = max(1, _MAX_CELLS // (8 * max(1, len(self.weights))))
             for start in range(0, len(local), n_each):
                 part = slice(start, start + n_each)
@@ -92,12 +97,12 @@ class Keywords:
             The chunks, and a score that no other allowed chunk exceeds.
         """
         few, many = self._few_and_many()
-        looked_at = [self._all_of(i) for i in few]
+        looked_at = [self._kept(i, self._all_of) for i in few]
         chunks = np.concatenate([np.empty(0, np.int64), *(each for each, _ in looked_at)])
         exact = np.concatenate([np.empty(0), *(each for _, each in looked_at)])
         is_all = True
         if many and sum(int(self.places[i].n_sites.sum()) for i in many) <= _FEW_POSTINGS:
-            looked_at = [self._gone_through(i) for i in many]
+            looked_at = [self._kept(i, self._gone_through) for i in many]
             chunks = np.concatenate([chunks, *(each for each, _ in looked_at)])
             exact = np.concatenate([exact, *(each for _, each in looked_at)])
         elif many:
@@ -106,6 +111,14 @@ class Keywords:
             exact = np.concatenate([exact, self.at(found)])
         best, rest = top(exact, k)
         return chunks[best], rest if is_all else float(exact[best].min())
+
+    def _kept(
+        self, i: int, score: Callable[[int], tuple[Chunks, Floats]]
+    ) -> tuple[Chunks, Floats]:
+        """What is known of a segment, or what `score` says of it, which is kept."""
+        if i not in self._known:
+            self._known[i] = score(i)
+        return self._known[i]
 
     def _few_and_many(self) -> tuple[list[int], list[int]]:
         """Segments whose allowed chunks are each looked at, and those with too many for that."""
@@ -211,6 +224,14 @@ def _in_question(sums: Floats, others: Floats, *, left: float, k: int) -> NDArra
     if left > least:
         return None
     return np.flatnonzero(sums + left >= least)
+
+
+def _looked_up(known: Chunks, scored: Floats, wanted: Chunks) -> Floats:
+    """The scores of wanted chunks among known ones, ascending; 0 for those not there."""
+    if not len(known):
+        return np.zeros(len(wanted))
+    at = np.minimum(np.searchsorted(known, wanted), len(known) - 1)
+    return np.where(known[at] == wanted, scored[at], 0.0)
 
 
 def look_up(view: View, allowed: Sequence[Allowed], text: str) -> Keywords:

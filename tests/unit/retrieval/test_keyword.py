@@ -114,6 +114,8 @@ def test_the_best_are_the_best_of_all(
             assert np.array_equal(words.at(chunks), dense[chunks])
         some = np.flatnonzero(np.concatenate([mask.chunks for mask in allowed]))[::3]
         assert np.array_equal(words.at(some), dense[some])
+        afresh = keyword.look_up_terms(view, allowed, wanted)
+        assert np.array_equal(afresh.at(some), dense[some])
 
 
 def test_how_much_a_term_tells_is_of_live_chunks_only() -> None:
