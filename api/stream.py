@@ -19,7 +19,7 @@ from api.answer.stop import Stopped
 MEDIA_TYPE = "text/event-stream; charset=utf-8"
 KEEP_ALIVE_S = 15.0  # proxies close connections that are silent for 30-60 s
 KEEP_ALIVE = b": keep-alive\n\n"
-BEGIN_S = 0.02  # what the first event may take to be sent, before the work goes on
+BEGIN_S = 1.0  # what the first event may take to be sent, before the work goes on all the same
 MAX_WAITING = 256  # events made ahead of their reader
 _END = object()
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # `dumps` makes one for each
