@@ -188,9 +188,8 @@ def lists_of(first: NDArray[np.int64], end: NDArray[np.int64]) -> NDArray[np.int
     [0, 1, 2, 3]
     """
     low, high = first // LIST_WINDOWS, (end - 1) // LIST_WINDOWS
-    touched = np.zeros(int(high[-1]) + 2 if len(high) else 1, dtype=np.int64)
-    np.add.at(touched, low, 1)
-    np.add.at(touched, high + 1, -1)
+    n = int(high[-1]) + 2 if len(high) else 0
+    touched = np.bincount(low, minlength=n) - np.bincount(high + 1, minlength=n)
     return np.flatnonzero(np.cumsum(touched)).astype(np.int64, copy=False)
 
 
