@@ -234,3 +234,16 @@ def test_first_ten_hits_are_those_of_an_exact_search() -> None:
         plans.add(found[0].explanation.plan)
     assert same >= 99
     assert any("rows by codes" in each for each in plans)
+
+
+def test_scan_on_two_threads_finds_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = opened(some_store(), tmp_path)
+    index.save(tmp_path)
+    asked = [(word, year) for word in WORDS[:20] for year in (None, 5)]
+    alone = [ten_nearest(index, word, year=year, exact=False) for word, year in asked]
+    monkeypatch.setattr("retrieval.nearest._SHARED_LISTS", 0)
+    monkeypatch.setattr("retrieval.nearest._TASK_LISTS", 1)
+    shared = [ten_nearest(index, word, year=year, exact=False) for word, year in asked]
+    assert shared == alone
