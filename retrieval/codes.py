@@ -174,7 +174,7 @@ def codes_path(segment: Path) -> Path:
 def n_parts(dim: int) -> int | None:
     """In how many equal parts vectors are cut: of two dimensions each, of long ones more.
 
-    >>> n_parts(384), n_parts(1536), n_parts(7)
+    >>> n_parts(384), n_parts(1536), n_parts(23)
     (192, 384, None)
     """
     fitting = [dim // size for size in range(2, 17) if dim % size == 0]
