@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 # A hit at least this sure is one to rely on: of questions that the files do not answer, at most
 # one in twenty has such a hit; of questions whose best hit is relevant, nineteen in twenty keep it
 # (decision 0023).
-CONFIDENT = 0.11
+CONFIDENT = 0.115
 
 # Relevance is rarer among long chunks. Below some 650 chunks that counts by degrees, below 55 not
 # at all; beyond what the fit has seen it counts no further.
