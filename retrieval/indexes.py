@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import logging
+import mmap
 import shutil
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from retrieval import packed
 from retrieval.errors import StoreBusy
 from retrieval.plan import DEFAULT, Tuning
 from retrieval.snapshot import Reader, StoreIndex
@@ -21,6 +23,12 @@ logger = logging.getLogger("sourcebook.indexes")
 # An index that nobody asked for so long is closed; opening it again takes a third of a second for
 # a million windows, see decision 0020.
 IDLE_S = 600.0
+
+
+# Pages of files that searches of large vector stores may have mapped before they are let go: at a
+# million windows 96 bytes a window. They stay in the system's cache.
+_MAPPED_BYTES = 96 << 20
+_STATM = Path("/proc/self/statm")
 
 
 class Indexes:
@@ -34,6 +42,7 @@ class Indexes:
         self._open: dict[str, StoreIndex] = {}
         self._saved_seq: dict[str, int] = {}
         self._used_at: dict[str, float] = {}  # by the monotonic clock, in seconds
+        self._mapped_before = _mapped_bytes()  # when pages were last let go
 
     def view(self, reader: Reader, store_id: str, *, model_id: str) -> View:
         """The index of a vector store as of the reader's snapshot.
@@ -45,7 +54,23 @@ class Indexes:
         index = self._open.get(store_id)
         if index is None or index.model_id != model_id:
             index = self._opened(reader, store_id, model_id)
-        return index.catch_up(reader)
+        view = index.catch_up(reader)
+        if not view.keeps_rows:
+            self._spare_memory(view)
+        return view
+
+    def _spare_memory(self, view: View) -> None:
+        """Let the files of a large vector store go where many of their pages are mapped by now.
+
+        Threads that read there at the time map them again.
+        """
+        mapped = _mapped_bytes()
+        if mapped - self._mapped_before > _MAPPED_BYTES:
+            for live in view.segments:
+                packed.let_go(live.segment.vectors)
+            mapped = _mapped_bytes()
+            self._mapped_before = mapped
+        self._mapped_before = min(self._mapped_before, mapped)
 
     def save(self) -> None:
         """Write what has changed, so that the next process starts where this one is."""
@@ -112,6 +137,15 @@ class Indexes:
         except OSError as error:
             logger.warning("index_not_saved", extra={"store": store_id, "error": str(error)})
             return False
+
+
+def _mapped_bytes() -> int:
+    """Pages of files that this process has mapped; 0 where the system does not tell."""
+    try:
+        shared = int(_STATM.read_text(encoding="ascii").split()[2])
+    except OSError:
+        return 0
+    return shared * mmap.PAGESIZE
 
 
 @contextlib.contextmanager
