@@ -356,9 +356,10 @@ _HEAD = """# Quality
 Written by `make quality-report` (tests/quality/quality_report.py); do not edit. Sourcebook
 {version}, {model}, Python {python}, {machine}; sets: {sets}. Defaults of the product throughout,
 the same for every set. The built-in ranker and the scores' curve were fitted on questions of these
-sets ([decision 0018](decisions/0018-ranking.md), with figures for sets left out of the fit), of
-NFCorpus on its dev questions for the ranker; here its test questions are asked. Figures are means over all questions with something relevant, ten hits
-asked for, whole documents as text files, a document counting with its best chunk."""
+sets ([0018](decisions/0018-ranking.md) and [0023](decisions/0023-scores-and-guards.md), with
+figures for sets left out of the fit), of NFCorpus on its dev questions for the ranker; here its test
+questions are asked. Figures are means over all questions with something relevant, ten hits asked for,
+whole documents as text files, a document counting with its best chunk."""
 _RANKING_NOTE = """`bm25` and `dense` are the product's two legs by themselves, `rrf` their
 reciprocal ranks at equal weights, `none` their scores blended, `auto` the default. Interval and p
 compare `auto` with the better leg, question by question (paired t; randomisation test)."""
