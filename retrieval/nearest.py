@@ -39,6 +39,7 @@ _TASK_LISTS = 512  # lists of codes, half a millisecond of work, that a thread t
 _SHARED_LISTS = 1024  # fewer are not worth waking another thread
 # Below this share, going from row to row is faster than passing over those that are not allowed.
 _SKIP_SHARE = 0.25
+_FEW_BYTES = 16 << 20  # rows of small segments stay, as every search reads them
 
 Found = tuple[NDArray[np.int64], NDArray[np.float32]]  # ordinals of windows, their products
 _NOTHING: Found = (np.empty(0, dtype=np.int64), np.empty(0, dtype=np.float32))
@@ -192,7 +193,7 @@ def _scanned(mask: Allowed, query: NDArray[np.float32], *, k: int, kept: bool) -
         windows = mask.windows()
         return windows, products(segment.vectors, windows, query, kept=kept)
     found = _passed_over(segment, mask, query, k=k)
-    if not kept:
+    if not kept and segment.vectors.nbytes > _FEW_BYTES:
         packed.let_go(segment.vectors, alone=True)
     return found
 
