@@ -35,7 +35,8 @@ from retrieval.view import View
 N_FILES = 100  # that the filter leaves, whatever the size
 _ROUNDS = 60
 _ADDED = 5
-_MOST_FEW, _MOST_OPEN = 4, 0.2  # the goals
+_MOST_FEW, _MOST_OPEN = 4, 0.2  # the goals, from the first of these sizes to the second
+_GOAL_SPAN = (10_000, 1_000_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +162,10 @@ def report(grown: Sequence[Grown]) -> str:
     first, last = grown[0], grown[-1]
     few = last.filtered_ms / first.filtered_ms
     share = (last.open_ms / first.open_ms) / (last.flat_ms / first.flat_ms)
+    spans = (first.n_windows, last.n_windows) == _GOAL_SPAN
     few_says, share_says = (
-        "met" if good else "missed" for good in (few <= _MOST_FEW, share <= _MOST_OPEN)
+        ("met" if good else "missed") if spans else "not judged, as other sizes were measured"
+        for good in (few <= _MOST_FEW, share <= _MOST_OPEN)
     )
     lines.append(
         f"\nFiltered to a fixed number of files: {few:.1f} × (goal ≤ {_MOST_FEW} × from 10,000 to"
