@@ -226,7 +226,7 @@ class Cell:
     ms: float  # median
     p95_ms: float
     n_queries: int
-    same: float  # share of the first ten that it has in common with ours
+    same: float | None  # share of the first ten in common with ours; None of other units
     build_s: float
 
 
@@ -268,7 +268,7 @@ def _cells(data: Corpus, engines: Sequence[tuple[Any, float]], share: float) -> 
             ms=1000 * statistics.median(took),
             p95_ms=1000 * float(np.quantile(took, 0.95)),
             n_queries=len(took),
-            same=statistics.mean(alike),
+            same=None if isinstance(engine, OursInChunks) else statistics.mean(alike),
             build_s=build_s,
         )
         for (engine, build_s), took, alike in zip(engines, seconds, same, strict=True)
@@ -313,7 +313,8 @@ def _print(cells: Sequence[Cell]) -> None:
     for n, engine in dict.fromkeys((cell.n_windows, cell.engine) for cell in cells):
         own = [cell for cell in cells if (cell.n_windows, cell.engine) == (n, engine)]
         times = "".join(f" {cell.ms:.2f} (p95 {cell.p95_ms:.1f}) |" for cell in own)
-        print(f"| {n:,} | {engine} |{times} {own[0].same:.2f} | {own[0].build_s:.0f} |")
+        same = "–" if own[0].same is None else f"{own[0].same:.2f}"
+        print(f"| {n:,} | {engine} |{times} {same} | {own[0].build_s:.0f} |")
 
 
 def main() -> None:
