@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _LOW_BITS = np.array([0, 4, 8, 12, 16])  # by kind; kind 0 is a bit map
+_LONG = 1024  # numbers of a list that is unpacked by itself
 _BITMAP_SHARE = 12  # a list of one site in so many is a bit map: a little larger, much faster
 
 Numbers = NDArray[np.int64]
@@ -98,9 +99,15 @@ class Layout:
         """The numbers of lists whose bytes begin at `at` in `raw`, end to end."""
         if len(n) == 1 and n[0]:
             return self._unpack_one(raw, int(at[0]), int(n[0]))
-        kinds = self.kinds(n)
         found: Numbers = np.empty(int(n.sum()), dtype=np.int64)
         first = n.cumsum() - n
+        long = (n >= _LONG).nonzero()[0]
+        for i in long.tolist():
+            start, n_i = int(first[i]), int(n[i])
+            found[start : start + n_i] = self._unpack_one(raw, int(at[i]), n_i)
+        if len(long):
+            n = np.where(n >= _LONG, 0, n)
+        kinds = self.kinds(n)
         for kind, lists in _by_kind(kinds, n):
             mine, begin = n[lists], at[lists]
             high, low = self._sizes(mine, kinds[lists])
@@ -110,7 +117,7 @@ class Layout:
                 low_bits = int(_LOW_BITS[kind])
                 values = (values - _within(mine)) << low_bits
                 values += _from_low(_cut(raw, begin + high, low), mine, low_bits)
-            if len(lists) == len(n):
+            if len(lists) == len(n) and not len(long):
                 return values
             found[_runs(first[lists], mine)] = values
         return found
