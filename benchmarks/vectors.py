@@ -290,7 +290,14 @@ def report(results: Results) -> str:
     """Tables in Markdown: times with recall, how ours stands to the goals, building."""
     lines = [f"### {results.n:,} windows ({results.data})", ""]
     lines += [*_times(results), "", *_goals(results), "", *_builds(results)]
-    lines += [f"Absent: {name} ({why})." for name, why in results.absent.items()]
+    versions = ", ".join(f"{name} {number}" for name, number in results.versions.items())
+    n_queries = max((cell.n_queries for cell in results.cells), default=0)
+    told = f"{results.machine}; load before the run {results.load:.1f}; {versions}."
+    lines += [
+        "",
+        f"{told} Medians of up to {n_queries} queries a place.",
+        *(f"Absent: {name} ({why})." for name, why in results.absent.items()),
+    ]
     return "\n".join(lines) + "\n"
 
 
