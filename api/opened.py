@@ -17,7 +17,7 @@ from api.touches import Touches
 from ingest.sandbox import Limits
 from ingest.worker import BULK_NICENESS, Worker
 from retrieval import tuning
-from retrieval.embedder import Embedder
+from retrieval.embedder import Embedder, quick
 from retrieval.errors import NotFound, Unavailable
 from retrieval.indexes import Indexes
 from retrieval.query_embedding import QueryEmbedding
@@ -103,7 +103,7 @@ class Opened:
         """What checks claims against sources, with what it has seen; made on first use."""
         with self._verifier_lock:
             if self._verifier is None:
-                self._verifier = Verifier(self.embedder)
+                self._verifier = Verifier(quick(self.embedder, cache=self.settings.cache))
             return self._verifier
 
     @property

@@ -53,6 +53,7 @@ __all__ = [
     "default_tokenizer",
     "load_embedder",
     "n_cores",
+    "quick",
 ]
 
 DEFAULT_MODEL = "all-MiniLM-L6-v2"
@@ -121,6 +122,20 @@ def load_embedder(name: str, *, cache: Path) -> Embedder:
     from retrieval.hub_embedder import load_hub_embedder  # noqa: PLC0415  extra, and seconds
 
     return load_hub_embedder(name)
+
+
+def quick(embedder: Embedder, *, cache: Path) -> Embedder:
+    """Of the default model its int8 form, for vectors that are only compared with each other.
+
+    Single sentences take half of the time there, since the weights are a quarter as much to read.
+    Any other embedder is what it was.
+
+    Raises:
+        ModelUnavailable: see `load_embedder`.
+    """
+    if embedder.id.startswith(f"{DEFAULT_MODEL}@"):
+        return _load_built_in(INT8_MODEL, cache)
+    return embedder
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from retrieval.verify import MIN_SUPPORT, Verifier
+from retrieval.verify import MIN_SUPPORT
 from tests.quality.fit_verifier import NAMES, all_cases, held_out, table
 from tests.quality.verify_cases import MIN_CHANGED, changed_share, corpus_texts, paraphrases
 
@@ -24,7 +24,7 @@ def texts(engine):
 @pytest.fixture(scope="module")
 def judged(engine, texts):
     """Cases with their verdicts, signs and seconds."""
-    verifier = Verifier(engine.embedder)
+    verifier = engine.verifier
     found = []
     for case in all_cases(texts, seed=11):
         start = time.perf_counter()

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrieval.embedder import DEFAULT_MODEL, INT8_MODEL, HashEmbedder, load_embedder
+from retrieval.embedder import DEFAULT_MODEL, INT8_MODEL, HashEmbedder, load_embedder, quick
 from retrieval.errors import CorruptStore, ModelUnavailable
 from retrieval.model_graph import GRAPH_FILE, WEIGHTS_FILE, BertShape, build, prepare
 
@@ -76,6 +76,12 @@ def test_company_does_not_change_a_vector_of_integer_products(int8):
     texts = ["one two three", "four five six", "a longer text than those two"]
     alone = np.stack([int8.embed_query(text) for text in texts])
     np.testing.assert_array_equal(int8.embed(texts), alone)
+
+
+def test_only_the_default_model_has_a_quick_form(int8, minilm, cache):
+    assert quick(minilm, cache=cache).id == int8.id
+    for other in (int8, HashEmbedder()):
+        assert quick(other, cache=cache) is other
 
 
 def test_both_kinds_of_the_model_have_ids_of_their_own(int8, minilm):
