@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, TypeVar
@@ -23,6 +24,7 @@ from retrieval.errors import Conflict, InvalidQuery, StoreBusy
 from retrieval.filters import parse_filter
 from retrieval.queries import Citation, Hit, Query, SearchResult
 from retrieval.search import Run, run
+from retrieval.server_embedder import ServerEmbedder
 from retrieval.shape import within_budget
 from retrieval.store import Tables
 from retrieval.types import Attributes, VectorStore
@@ -250,15 +252,18 @@ class Engine(Resources):
         embedder = self.embedder_of(store.id, store.model_id)
         begun = self.queries_of(embedder).begin(() if query.rewrite else query.texts)
         index = self._indexes.view(view.commits, store.id, model_id=embedder.id)
-        made = run(
-            view.commits,
-            index,
-            begun,
-            query,
-            vector_store_id=store.id,
-            reranker=self.reranker,
-            calibration=calibration,
-        )
+        reranker = self.reranker
+        waits_for_others = reranker is not None or isinstance(embedder, ServerEmbedder)
+        with nullcontext() if waits_for_others else self.turns:
+            made = run(
+                view.commits,
+                index,
+                begun,
+                query,
+                vector_store_id=store.id,
+                reranker=reranker,
+                calibration=calibration,
+            )
         return index, made
 
     def ask(

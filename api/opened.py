@@ -17,7 +17,7 @@ from api.touches import Touches
 from ingest.sandbox import Limits
 from ingest.worker import BULK_NICENESS, Worker
 from retrieval import tuning
-from retrieval.embedder import Embedder, quick
+from retrieval.embedder import Embedder, n_cores, quick
 from retrieval.errors import NotFound, Unavailable
 from retrieval.indexes import Indexes
 from retrieval.query_embedding import QueryEmbedding
@@ -42,6 +42,9 @@ class Opened:
         self._sweeper: Sweeper | None = None
         self.embedders = Embedders(settings, self._recorded_models)
         self.results = ResultCache(settings.query_cache)
+        # More searches at a time than cores only take the interpreter from each other: sixteen then
+        # cost half as much again each.
+        self.turns = threading.BoundedSemaphore(n_cores())
         self.touches = Touches(self.store)
         self._queries_lock = threading.Lock()
         self._queries: dict[str, QueryEmbedding] = {}  # by the model's id
