@@ -25,6 +25,7 @@ FREE = {"metadata", "attributes"}
 NULLABLE = {
     "name",
     "expires_at",
+    "expires_after",  # of a vector store in a list: others made theirs
     "completed_at",
     "usage",
     "error",
